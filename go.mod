@@ -1,0 +1,3 @@
+module buzon
+
+go 1.26
