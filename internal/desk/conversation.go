@@ -1,0 +1,86 @@
+package desk
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// ConversationState is one of active, waiting, idle.
+type ConversationState string
+
+// The conversation states: a dialogue runs; replies wait for the provider;
+// neither.
+const (
+	ConversationActive  ConversationState = "active"
+	ConversationWaiting ConversationState = "waiting"
+	ConversationIdle    ConversationState = "idle"
+)
+
+// Conversation is all that one person and one channel have said to each other.
+type Conversation struct {
+	ID      string `json:"id"` // hash of channel and person
+	Channel string `json:"channel"`
+	Person  string `json:"person"`
+	Name    string `json:"name,omitempty"`
+	Contact string `json:"contact"` // contact id
+	// Dialogue is the bot's state; empty when no dialogue runs.
+	Dialogue json.RawMessage `json:"dialogue,omitempty"`
+	// TimeoutAt is when the dialogue runs out; zero without one.
+	TimeoutAt time.Time `json:"timeout_at,omitzero"`
+	// LastNumber is the number of the last reply decided.
+	LastNumber int64 `json:"last_number"`
+	// Unsent names the turns that still hold replies to send, in order.
+	Unsent []Unsent `json:"unsent,omitempty"`
+	// Wait holds sending back; nil: nothing does.
+	Wait *Wait `json:"wait,omitempty"`
+	// ArmedTimeout and ArmedWake: a timer row exists that fires then. They count
+	// as unarmed ArmedFor after that time.
+	ArmedTimeout  time.Time `json:"armed_timeout,omitzero"`
+	ArmedWake     time.Time `json:"armed_wake,omitzero"`
+	CreatedAt     time.Time `json:"created_at"`
+	LastMessageAt time.Time `json:"last_message_at"`
+
+	Version int64 `json:"-"`
+}
+
+// Unsent is a turn with replies to send: their first and last number.
+type Unsent struct {
+	Turn  string `json:"t"`
+	First int64  `json:"f"`
+	Last  int64  `json:"l"`
+}
+
+// Wait is why sending waits and until when.
+type Wait struct {
+	Cause     string    `json:"cause"` // rate_limited, unavailable, credential, wallet, pair_limit
+	NotBefore time.Time `json:"not_before"`
+	// Step is the pause that led here; a cause without a date doubles it from
+	// one minute to an hour.
+	Step time.Duration `json:"step,omitempty"`
+}
+
+// The causes of a wait.
+const (
+	WaitRateLimited = "rate_limited"
+	WaitUnavailable = "unavailable"
+	WaitCredential  = "credential"
+	WaitWallet      = "wallet"
+	WaitPair        = "pair_limit"
+)
+
+// ArmedFor is how long after its time a timer row still counts as armed.
+const ArmedFor = 15 * time.Minute
+
+// Armed tells whether a timer set for at still counts at now.
+func Armed(at, now time.Time) bool { return !at.IsZero() && now.Before(at.Add(ArmedFor)) }
+
+// State of the conversation, derived.
+func (c Conversation) State() ConversationState {
+	switch {
+	case c.Wait != nil && len(c.Unsent) > 0:
+		return ConversationWaiting
+	case len(c.Dialogue) > 0:
+		return ConversationActive
+	}
+	return ConversationIdle
+}

@@ -1,0 +1,139 @@
+package desk
+
+import (
+	"strings"
+	"time"
+)
+
+// ReplyType is the form in which a reply leaves.
+type ReplyType string
+
+// The reply types.
+const (
+	ReplyText     ReplyType = "text"
+	ReplyList     ReplyType = "list"
+	ReplyButtons  ReplyType = "buttons"
+	ReplyMedia    ReplyType = "media"
+	ReplyTemplate ReplyType = "template"
+)
+
+// Row is one choice of a list.
+type Row struct {
+	ID          string `json:"id"`    // comes back in the tap; at most MaxRowID bytes
+	Title       string `json:"title"` // full; the channel cuts it to what it can show
+	Description string `json:"description,omitempty"`
+}
+
+// TemplateUse is a sendable template with its parameters in order.
+type TemplateUse struct {
+	ProviderID string   `json:"provider_id"`
+	Name       string   `json:"name"`
+	Language   string   `json:"language"`
+	Params     []string `json:"params,omitempty"`
+}
+
+// MediaLink is a file that a provider fetches from a link.
+type MediaLink struct {
+	Kind string `json:"kind"` // image, video, audio, file, sticker
+	URL  string `json:"url"`
+	Name string `json:"name,omitempty"`
+}
+
+// The two marks that stand in a stored reply where the secret of a form belongs,
+// so that nobody who reads a conversation can open the form. Outbound fills them
+// in when it sends.
+const (
+	FormLinkMark   = "{form_link}"   // PUBLIC_URL/c/<secret>
+	FormSecretMark = "{form_secret}" // what follows PUBLIC_URL/c/
+)
+
+// Outgoing is what a reply says, before it has a number.
+type Outgoing struct {
+	Type     ReplyType    `json:"type"`
+	Text     string       `json:"text,omitempty"` // body of a list or buttons, caption of media
+	Button   string       `json:"button,omitempty"`
+	Rows     []Row        `json:"rows,omitempty"` // of a list, or the buttons (title and id)
+	Template *TemplateUse `json:"template,omitempty"`
+	Media    *MediaLink   `json:"media,omitempty"`
+	// FormKey is the id of the key from which the form's secret derives; set on
+	// the one reply that carries a form.
+	FormKey string `json:"form_key,omitempty"`
+}
+
+// WithForm is o with the marks replaced by the link and its secret.
+func (o Outgoing) WithForm(publicURL, secret string) Outgoing {
+	fill := strings.NewReplacer(FormLinkMark, publicURL+"/c/"+secret, FormSecretMark, secret)
+	o.Text = fill.Replace(o.Text)
+	if o.Template != nil {
+		t := *o.Template
+		t.Params = append([]string(nil), t.Params...)
+		for i := range t.Params {
+			t.Params[i] = fill.Replace(t.Params[i])
+		}
+		o.Template = &t
+	}
+	return o
+}
+
+// Reply is one message of ours in a turn.
+type Reply struct {
+	// Number is the reply's place in its conversation, from 1: replies leave in
+	// this order.
+	Number int64  `json:"n"`
+	ID     string `json:"id"` // hash of the turn's cause and the index: our reference
+	Outgoing
+
+	Status     Delivery  `json:"status"`                // as far as sending knows: Queued, Accepted, Failed
+	Done       bool      `json:"done,omitempty"`        // no further attempt
+	Reason     string    `json:"reason,omitempty"`      // of a failure; ReasonUnknown
+	ProviderID string    `json:"provider_id,omitempty"` // the provider's id for the send
+	SentAt     time.Time `json:"sent_at,omitzero"`
+	// Attempts counts the claims: more than one only after an unknown outcome.
+	Attempts int `json:"attempts,omitempty"`
+	// Pauses counts the short pauses taken since the last wait.
+	Pauses int    `json:"pauses,omitempty"`
+	Lease  *Lease `json:"lease,omitempty"`
+}
+
+// Lease is the claim on one attempt to send. Expired without a result it is an
+// unknown outcome.
+type Lease struct {
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
+	Epoch string    `json:"epoch,omitempty"` // the process that holds it, in a local run
+}
+
+// ReasonUnknown marks a reply whose outcome could not be learnt.
+const ReasonUnknown = "outcome_unknown"
+
+// TurnKind says what caused a turn.
+type TurnKind string
+
+// The causes of a turn.
+const (
+	TurnMessage     TurnKind = "message"     // a person's message
+	TurnTimer       TurnKind = "timer"       // the dialogue ran out of time
+	TurnAgent       TurnKind = "agent"       // an agent wrote
+	TurnQuarantined TurnKind = "quarantined" // tombstone: the cause lies in quarantine
+)
+
+// Turn is what was said and what we answer: the one row that makes a cause take
+// effect exactly once.
+type Turn struct {
+	ID           string   `json:"id"` // hash of the cause
+	Conversation string   `json:"conversation"`
+	Kind         TurnKind `json:"kind"`
+	// Message is what the person said; nil when the turn has another cause.
+	Message *Incoming `json:"message,omitempty"`
+	Digest  string    `json:"digest,omitempty"` // Incoming.Digest
+	// At orders the display: the provider's time of the message.
+	At      time.Time `json:"at"`
+	Made    time.Time `json:"made"` // when it was decided
+	Replies []Reply   `json:"replies,omitempty"`
+	// Note says why a message got no answer: late, channel_inactive, not_for_bot.
+	Note string `json:"note,omitempty"`
+	// Quarantine is the id of the quarantined item, of a tombstone; Released:
+	// it was replayed and its cause may take effect.
+	Quarantine string `json:"quarantine,omitempty"`
+	Released   bool   `json:"released,omitempty"`
+}
