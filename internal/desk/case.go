@@ -85,7 +85,7 @@ type Case struct {
 	ChangedAt     time.Time `json:"changed_at"`
 	ClosedAt      time.Time `json:"closed_at,omitzero"`
 
-	Version int64 `json:"-"`
+	Versioned
 }
 
 // CaseEventKind says what a line of a case's history is.
@@ -126,5 +126,5 @@ type Form struct {
 	Expires      time.Time `json:"expires"`
 	Case         string    `json:"case,omitempty"` // set once the form was used
 
-	Version int64 `json:"-"`
+	Versioned
 }

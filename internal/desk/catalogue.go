@@ -10,7 +10,7 @@ type Project struct {
 	Active    bool      `json:"active"`
 	CreatedAt time.Time `json:"created_at"`
 	Access    Access    `json:"access"` // what the Anonymous user is associated with
-	Version   int64     `json:"-"`
+	Versioned
 }
 
 // Access is what the Anonymous user is associated with in a project (S1-02, S1-12).
@@ -29,7 +29,7 @@ type ServiceGroup struct {
 	Project   string    `json:"project"`
 	Name      string    `json:"name"`
 	CreatedAt time.Time `json:"created_at"`
-	Version   int64     `json:"-"`
+	Versioned
 }
 
 // Service is what a person asks for in a project.
@@ -39,7 +39,7 @@ type Service struct {
 	Group     string    `json:"group,omitempty"` // service group id or empty
 	Name      string    `json:"name"`
 	CreatedAt time.Time `json:"created_at"`
-	Version   int64     `json:"-"`
+	Versioned
 }
 
 // Category narrows a service.
@@ -49,7 +49,7 @@ type Category struct {
 	Name      string    `json:"name"`
 	CaseType  string    `json:"case_type,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
-	Version   int64     `json:"-"`
+	Versioned
 }
 
 // Catalogue is everything of a company that a dialogue can offer, in the order
@@ -114,7 +114,7 @@ type BotSettings struct {
 	AnonymousUser      string                       `json:"anonymous_user"`       // S1-12
 	TimeoutMinutes     int                          `json:"timeout_minutes"`      // Q11
 	FormHours          int                          `json:"form_hours"`
-	Version            int64                        `json:"-"`
+	Versioned
 }
 
 // The actions of a menu entry (Q1).

@@ -43,7 +43,7 @@ type Channel struct {
 	CreatedAt time.Time `json:"created_at"`
 	Deleted   bool      `json:"deleted,omitempty"` // tombstone (Q33)
 
-	Version int64 `json:"-"`
+	Versioned
 }
 
 // Requester is the contact person for support; not shown to people (S3-04).
@@ -76,7 +76,7 @@ type Template struct {
 	Active        bool           `json:"active"`
 	CreatedAt     time.Time      `json:"created_at"`
 
-	Version int64 `json:"-"`
+	Versioned
 }
 
 // Sendable is approved and active and approved by the provider (Q23).

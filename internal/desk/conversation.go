@@ -39,8 +39,11 @@ type Conversation struct {
 	ArmedWake     time.Time `json:"armed_wake,omitzero"`
 	CreatedAt     time.Time `json:"created_at"`
 	LastMessageAt time.Time `json:"last_message_at"`
+	// StateSince is when the conversation came into its state: lists sort the
+	// idle ones by it, so that the index changes only with the state.
+	StateSince time.Time `json:"state_since"`
 
-	Version int64 `json:"-"`
+	Versioned
 }
 
 // Unsent is a turn with replies to send: their first and last number.

@@ -7,7 +7,7 @@ type Tenant struct {
 	ID        string    `json:"id"` // short, of [a-z0-9]: stands in ids and links
 	Name      string    `json:"name"`
 	CreatedAt time.Time `json:"created_at"`
-	Version   int64     `json:"-"`
+	Versioned
 }
 
 // Client is a person whom the company serves and knows (S5-01, S5-02).
@@ -21,7 +21,7 @@ type Client struct {
 	Active    bool      `json:"active"`
 	Projects  []string  `json:"projects,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
-	Version   int64     `json:"-"`
+	Versioned
 }
 
 // The roles of a specialist.
@@ -39,7 +39,7 @@ type Specialist struct {
 	Active    bool      `json:"active"`
 	Roles     []string  `json:"roles"`
 	CreatedAt time.Time `json:"created_at"`
-	Version   int64     `json:"-"`
+	Versioned
 }
 
 // Has tells whether the specialist has the role.
@@ -55,7 +55,7 @@ type Token struct {
 	ExpiresAt   time.Time `json:"expires_at"`
 	CreatedAt   time.Time `json:"created_at"`
 	RevokedAt   time.Time `json:"revoked_at,omitzero"` // kept for audit (Q45)
-	Version     int64     `json:"-"`
+	Versioned
 }
 
 // QuarantineState is held or replayed.
@@ -83,7 +83,7 @@ type Quarantined struct {
 	LastAt     time.Time       `json:"last_at"`
 	Times      int             `json:"times"`
 	State      QuarantineState `json:"state"`
-	Version    int64           `json:"-"`
+	Versioned
 }
 
 // MaxQuarantineInline is the longest body kept in the table itself.
