@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"buzon/internal/desk"
+	"buzon/internal/fault"
+	"buzon/internal/table"
+)
+
+// ConversationID is the id of the one conversation of a person on a channel.
+func ConversationID(channel, person string) string { return Hash("conversation", channel, person) }
+
+// ContactID is the id of a person as a kind of channel knows them.
+func ContactID(kind, person string) string { return Hash("contact", kind, person) }
+
+// TurnID is the id of the turn that a cause makes.
+func TurnID(cause string) string { return Hash("turn", cause) }
+
+// Conversation reads a conversation strongly; fault.NotFound without one.
+func (c Company) Conversation(ctx context.Context, id string) (desk.Conversation, error) {
+	return get[desk.Conversation](ctx, c.Table, c.conversationKey(id), "conversation "+id)
+}
+
+// Exchange reads what deciding a turn needs, strongly and in one call: the
+// conversation and the turn of that id. What does not exist is zero.
+func (c Company) Exchange(ctx context.Context, conversation, turn string) (desk.Conversation, StoredTurn, error) {
+	items, err := c.Table.Get(ctx, c.conversationKey(conversation), c.turnKey(conversation, turn))
+	if err != nil {
+		return desk.Conversation{}, StoredTurn{}, fmt.Errorf("conversation %s: %w", conversation, err)
+	}
+	var conv desk.Conversation
+	var t StoredTurn
+	if items[0].Exists() {
+		if conv, err = decode[desk.Conversation](items[0]); err != nil {
+			return conv, t, err
+		}
+	}
+	if items[1].Exists() {
+		t, err = decode[StoredTurn](items[1])
+	}
+	return conv, t, err
+}
+
+// StoredTurn is a turn with the version it was read at.
+type StoredTurn struct {
+	desk.Turn
+	desk.Versioned
+}
+
+// Turns reads turns of a conversation strongly, in the order asked; one that
+// does not exist is fault.NotFound.
+func (c Company) Turns(ctx context.Context, conversation string, ids ...string) ([]StoredTurn, error) {
+	keys := make([]table.Key, len(ids))
+	for i, id := range ids {
+		keys[i] = c.turnKey(conversation, id)
+	}
+	var out []StoredTurn
+	for chunk := range slices.Chunk(keys, table.MaxOps) {
+		items, err := c.Table.Get(ctx, chunk...)
+		if err != nil {
+			return nil, fmt.Errorf("turns of %s: %w", conversation, err)
+		}
+		for _, it := range items {
+			if !it.Exists() {
+				return nil, fmt.Errorf("turn %s %s: %w", it.PK, it.SK, fault.NotFound)
+			}
+			t, err := decode[StoredTurn](it)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+// Commit is one turn with all that takes effect with it, in one transaction.
+type Commit struct {
+	Conversation desk.Conversation // as it is to be, Version as read
+	Turn         StoredTurn        // Version 0, or that of the released tombstone it replaces
+	Form         *desk.Form        // the pending form that its last reply carries
+	Timers       []Timer           // armed in Conversation
+}
+
+// Commit writes a turn. fault.Conflict: the conversation moved on, or the turn
+// is there already.
+func (c Company) Commit(ctx context.Context, m Commit) error {
+	ops := []table.Op{table.Save(c.conversationItem(m.Conversation)), table.Save(c.turnItem(m.Turn))}
+	if m.Form != nil {
+		ops = append(ops, table.Create(c.formItem(*m.Form)))
+	}
+	for _, t := range m.Timers {
+		ops = append(ops, table.Create(t.item()))
+	}
+	if err := c.Table.Write(ctx, ops...); err != nil {
+		return fmt.Errorf("conversation %s: turn %s: %w", m.Conversation.ID, m.Turn.ID, err)
+	}
+	return nil
+}
+
+// SaveConversation writes the conversation at its version, with new timers.
+func (c Company) SaveConversation(ctx context.Context, conv desk.Conversation, timers ...Timer) error {
+	ops := []table.Op{table.Save(c.conversationItem(conv))}
+	for _, t := range timers {
+		ops = append(ops, table.Create(t.item()))
+	}
+	if err := c.Table.Write(ctx, ops...); err != nil {
+		return fmt.Errorf("conversation %s: %w", conv.ID, err)
+	}
+	return nil
+}
+
+// SaveTurn writes a turn at its version.
+func (c Company) SaveTurn(ctx context.Context, t StoredTurn) error {
+	if err := c.Table.Write(ctx, table.Save(c.turnItem(t))); err != nil {
+		return fmt.Errorf("turn %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+func (c Company) conversationItem(v desk.Conversation) table.Item {
+	it := item(c.conversationKey(v.ID), v)
+	it.Index = table.Key{PK: c.pk("CONVS", string(v.State())), SK: millis(v.StateSince) + "#" + v.ID}
+	return it
+}
+
+func (c Company) turnItem(t StoredTurn) table.Item {
+	it := item(c.turnKey(t.Conversation, t.ID), t)
+	it.Index = table.Key{PK: c.pk("TURNS", t.Conversation), SK: millis(t.At) + "#" + t.ID}
+	return it
+}
+
+// ConversationFilter chooses conversations; empty fields choose all.
+type ConversationFilter struct {
+	Channel, Contact string
+	State            desk.ConversationState
+}
+
+// Conversations lists conversations, the active and waiting ones first by their
+// last message, then the idle ones by when they became so; newest first.
+func (c Company) Conversations(ctx context.Context, f ConversationFilter, limit int, cursor string) ([]desk.Conversation, string, error) {
+	states := []desk.ConversationState{desk.ConversationActive, desk.ConversationWaiting}
+	live := lister[desk.Conversation]{
+		pks:    []string{},
+		recent: func(v desk.Conversation) (time.Time, string) { return v.LastMessageAt, v.ID },
+		keep: func(v desk.Conversation) bool {
+			return (f.Channel == "" || v.Channel == f.Channel) && (f.Contact == "" || v.Contact == f.Contact) &&
+				(f.State == "" || v.State() == f.State)
+		},
+		past: c.pk("CONVS", string(desk.ConversationIdle)),
+	}
+	for _, s := range states {
+		if f.State == "" || f.State == s {
+			live.pks = append(live.pks, c.pk("CONVS", string(s)))
+		}
+	}
+	if f.State != "" && f.State != desk.ConversationIdle {
+		live.past = ""
+	}
+	return list(ctx, c.Table, live, limit, cursor)
+}
+
+// History lists the turns of a conversation in the order of the provider's
+// time, oldest first. It reads the index: the newest may be a minute late.
+func (c Company) History(ctx context.Context, conversation string, limit int, cursor string) ([]desk.Turn, string, error) {
+	page, err := c.Table.Query(ctx, table.Q{PK: c.pk("TURNS", conversation), Index: true, Limit: limit, Cursor: cursor})
+	if err != nil {
+		return nil, "", fmt.Errorf("turns of %s: %w", conversation, err)
+	}
+	out := make([]desk.Turn, 0, len(page.Items))
+	for _, it := range page.Items {
+		t, err := decode[StoredTurn](it)
+		if err != nil {
+			return nil, "", err
+		}
+		out = append(out, t.Turn)
+	}
+	return out, page.Next, nil
+}
+
+// ChannelWait reads a conversation and its channel's wait in one call, strongly.
+func (c Company) ChannelWait(ctx context.Context, conversation, channel string) (desk.Conversation, StoredWait, error) {
+	items, err := c.Table.Get(ctx, c.conversationKey(conversation), c.waitKey(channel))
+	if err != nil {
+		return desk.Conversation{}, StoredWait{}, fmt.Errorf("conversation %s: %w", conversation, err)
+	}
+	if !items[0].Exists() {
+		return desk.Conversation{}, StoredWait{}, fmt.Errorf("conversation %s: %w", conversation, fault.NotFound)
+	}
+	conv, err := decode[desk.Conversation](items[0])
+	if err != nil || !items[1].Exists() {
+		return conv, StoredWait{}, err
+	}
+	w, err := decode[StoredWait](items[1])
+	return conv, w, err
+}
+
+// StoredWait is a channel's wait; zero Wait.Cause: sending goes.
+type StoredWait struct {
+	desk.Wait
+	desk.Versioned
+}
+
+// SaveChannelWait writes a channel's wait at its version.
+func (c Company) SaveChannelWait(ctx context.Context, channel string, w StoredWait) error {
+	if err := c.Table.Write(ctx, table.Save(item(c.waitKey(channel), w))); err != nil {
+		return fmt.Errorf("channel %s: wait: %w", channel, err)
+	}
+	return nil
+}
