@@ -31,6 +31,9 @@ type Conversation struct {
 	LastNumber int64 `json:"last_number"`
 	// Unsent names the turns that still hold replies to send, in order.
 	Unsent []Unsent `json:"unsent,omitempty"`
+	// Recent are short hashes of the provider's ids of the last sends, so that a
+	// receipt which belongs to one of them is not taken for another's.
+	Recent []string `json:"recent,omitempty"`
 	// Wait holds sending back; nil: nothing does.
 	Wait *Wait `json:"wait,omitempty"`
 	// ArmedTimeout and ArmedWake: a timer row exists that fires then. They count
@@ -60,6 +63,8 @@ type Wait struct {
 	// Step is the pause that led here; a cause without a date doubles it from
 	// one minute to an hour.
 	Step time.Duration `json:"step,omitempty"`
+	// ByChannel: it is the channel that waits; the conversation only shows it.
+	ByChannel bool `json:"by_channel,omitempty"`
 }
 
 // The causes of a wait.

@@ -29,6 +29,8 @@ type TimerEvent struct {
 // which reply to send: that is read.
 type Wake struct {
 	Conversation string `json:"conversation"`
+	// Fired: this comes from the conversation's own timer, which is armed no more.
+	Fired bool `json:"fired,omitempty"`
 }
 
 // ApprovalEvent is what the approvals queue carries.

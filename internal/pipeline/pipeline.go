@@ -47,6 +47,7 @@ type Inbound struct {
 // Outbound sends what a conversation holds unsent, in order.
 type Outbound struct {
 	Store     *store.Store
+	Blobs     blob.Store
 	Secrets   secret.Store
 	Keys      *link.Keys
 	Providers map[string]channel.Provider
@@ -62,6 +63,7 @@ type Outbound struct {
 // template be sent follows from one.
 type Approvals struct {
 	Store *store.Store
+	Blobs blob.Store
 	Now   func() time.Time
 	Log   *slog.Logger
 }

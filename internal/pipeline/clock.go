@@ -1,0 +1,101 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"buzon/internal/blob"
+	"buzon/internal/desk"
+	"buzon/internal/fault"
+	"buzon/internal/queue"
+	"buzon/internal/store"
+)
+
+// Tick queues the owner of every timer that is due. On AWS it runs every
+// minute, in a local run every second.
+func (k *Clock) Tick(ctx context.Context) error {
+	return k.Store.DueTimers(ctx, k.Now(), func(t store.Timer) error {
+		c := k.Store.In(t.Tenant)
+		if t.Stage == store.WakeOutbound {
+			return sendWake(ctx, k.Outbound, c, desk.Wake{Conversation: t.Conversation, Fired: true}, store.Hash("timer", t.ID, k.NewID()))
+		}
+		e := desk.InboundEvent{Timer: &desk.TimerEvent{ID: t.ID, Conversation: t.Conversation}}
+		body, err := queue.Seal(desk.StageInbound, t.Tenant, e)
+		if err != nil {
+			return err
+		}
+		conv, err := c.Conversation(ctx, t.Conversation)
+		if errors.Is(err, fault.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return k.Inbound.Send(ctx, queue.Message{
+			Group: store.Hash(t.Tenant, conv.Channel, conv.Person), Dedup: store.Hash("timer", t.ID), Body: body,
+		})
+	})
+}
+
+// Drain moves one dead letter of a stage's queue into quarantine; on nil it may
+// be deleted. What took effect long ago is not kept; its wake-up is sent again.
+func (k *Clock) Drain(ctx context.Context, stage string, r queue.Record) error {
+	if stage == desk.StageInbound {
+		in := Inbound{Store: k.Store, Blobs: k.Blobs, Outbound: k.Outbound, Now: k.Now, NewID: k.NewID, Log: k.Log}
+		return in.Quarantine(ctx, r, reasonDeadLetter)
+	}
+	return quarantineRecord(ctx, k.Store, k.Blobs, stage, r, reasonDeadLetter)
+}
+
+// quarantineRecord keeps a message of a stage that makes no turn.
+func quarantineRecord(ctx context.Context, st *store.Store, blobs blob.Store, stage string, r queue.Record, reason string) error {
+	tenant, _, _ := queue.Open[struct{}](stage, r.Body)
+	c, q, err := quarantined(ctx, st, blobs, stage, tenant, r, reason)
+	if err != nil {
+		return err
+	}
+	return retry(func() error { return c.Quarantine(ctx, q) })
+}
+
+// forbidding are the provider's states in which no template may be sent.
+var forbidding = []string{"rejected", "paused", "disabled", "deleted", "failed", "deactivated", "locked"}
+
+// Worker handles the approvals queue.
+func (s *Approvals) Worker() *queue.Worker {
+	return &queue.Worker{
+		Handle: s.handle,
+		Quarantine: func(ctx context.Context, r queue.Record, reason string) error {
+			return quarantineRecord(ctx, s.Store, s.Blobs, desk.StageApprovals, r, reason)
+		},
+		Alone: store.Suspects{Store: s.Store, Queue: desk.StageApprovals},
+		Log:   s.Log,
+	}
+}
+
+// handle notes a verdict. Callbacks are not signed: what forbids is believed at
+// once, what allows never is.
+func (s *Approvals) handle(ctx context.Context, r queue.Record) error {
+	tenant, e, err := queue.Open[desk.ApprovalEvent](desk.StageApprovals, r.Body)
+	if err != nil {
+		return err
+	}
+	if !store.ValidTenant(tenant) {
+		return &queue.Unreadable{Reason: "bad_tenant"}
+	}
+	c, v := s.Store.In(tenant), e.Verdict
+	return retry(func() error {
+		t, err := c.TemplateByProviderID(ctx, v.Channel, v.ProviderID)
+		if errors.Is(err, fault.NotFound) {
+			return quarantineRecord(ctx, s.Store, s.Blobs, desk.StageApprovals, r, reasonTemplateUnknown)
+		}
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(forbidding, v.State) || t.ProviderState == v.State {
+			return nil
+		}
+		t.ProviderState = v.State
+		return c.SaveTemplate(ctx, t, nil)
+	})
+}
