@@ -231,7 +231,7 @@ func (s *Inbound) world(ctx context.Context, c store.Company, conv desk.Conversa
 	if w.FormKey, err = s.Keys.Current(ctx); err != nil {
 		return w, err
 	}
-	if len(conv.Dialogue) > 0 {
+	if len(conv.Dialogue) > 0 && s.Now().Before(conv.TimeoutAt) {
 		return w, nil
 	}
 	w.Person.Name = conv.Name

@@ -59,23 +59,43 @@ func (s *Store) DueTimers(ctx context.Context, now time.Time, each func(Timer) e
 			return err
 		}
 	}
+	saved := cursor.At
 	for minute := cursor.At.Add(-ClockReread).Truncate(time.Minute); !minute.After(now); minute = minute.Add(time.Minute) {
 		for shard := range clockShards {
 			if err := s.dueIn(ctx, clockPK(minute, shard), now, each); err != nil {
 				return err
 			}
 		}
+		// A clock that is far behind keeps what it has got through.
+		if minute.Sub(saved) >= ClockReread {
+			if err := s.saveCursor(ctx, &cursor, minute); err != nil {
+				return err
+			}
+			saved = minute
+		}
 	}
-	if items[0].Exists() && now.Sub(cursor.At) < time.Minute {
+	if items[0].Exists() && now.Sub(saved) < time.Minute {
 		return nil
 	}
-	cursor.At = now
-	err = s.Table.Write(ctx, table.Save(item(cursorKey, cursor)))
-	if err != nil && !errors.Is(err, fault.Conflict) { // another clock ran: as good
-		return fmt.Errorf("clock: %w", err)
-	}
-	return nil
+	return s.saveCursor(ctx, &cursor, now)
 }
+
+// saveCursor moves the cursor. When another clock has moved it, that is as good.
+func (s *Store) saveCursor(ctx context.Context, cursor *storedCursor, at time.Time) error {
+	cursor.At = at
+	err := s.Table.Write(ctx, table.Save(item(cursorKey, *cursor)))
+	if err == nil {
+		cursor.Version++
+		return nil
+	}
+	if errors.Is(err, fault.Conflict) {
+		return nil
+	}
+	return fmt.Errorf("clock: %w", err)
+}
+
+// clockTries is how often one read of the clock is tried while the table is busy.
+const clockTries = 3
 
 type storedCursor struct {
 	At time.Time `json:"at"`
@@ -91,6 +111,9 @@ func (s *Store) dueIn(ctx context.Context, pk string, now time.Time, each func(T
 	q := table.Q{PK: pk, To: millis(now.Add(time.Millisecond))}
 	for {
 		page, err := s.Table.Query(ctx, q)
+		for try := 1; errors.Is(err, fault.Busy) && try < clockTries; try++ {
+			page, err = s.Table.Query(ctx, q)
+		}
 		if err != nil {
 			return fmt.Errorf("clock: %s: %w", pk, err)
 		}

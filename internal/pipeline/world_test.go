@@ -1,0 +1,491 @@
+package pipeline_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"buzon/internal/blob"
+	"buzon/internal/channel"
+	"buzon/internal/crashtest"
+	"buzon/internal/desk"
+	"buzon/internal/fault"
+	"buzon/internal/link"
+	"buzon/internal/pipeline"
+	"buzon/internal/queue"
+	"buzon/internal/queue/queuetest"
+	"buzon/internal/store"
+	"buzon/internal/table"
+	"buzon/internal/table/tabletest"
+)
+
+// world is the whole pipeline with a provider, companies and a clock that all
+// obey one seed.
+type world struct {
+	t      *testing.T
+	clock  *queuetest.Clock
+	driver *queuetest.Driver
+	phone  *phone
+	plain  table.Table // without faults, to look at
+	store  *store.Store
+	mux    *http.ServeMux
+	clerk  *pipeline.Clock
+	in     *pipeline.Inbound
+	out    *pipeline.Outbound
+	calm   func()
+	plan   *crashtest.Plan
+}
+
+// options choose what a world is made of; the zero value is a calm one.
+type options struct {
+	seed    uint64
+	hostile bool            // the table and the queues are as AWS may be
+	yield   bool            // others may happen before each effect
+	plan    *crashtest.Plan // effects that go wrong
+	mutant  func(w *seams)  // a seeded bug
+}
+
+// seams is what a mutant may break.
+type seams struct {
+	table    table.Table
+	inbound  queue.Queue
+	outbound queue.Queue
+	handler  func(*queue.Worker) // changes a worker before it is used
+	provider channel.Provider
+}
+
+// The companies of the world, each with a channel, and the secret of its address.
+var companies = []string{"acme", "bolt"}
+
+const secret = "s3cret-in-the-path"
+
+func channelID(tenant string) string { return tenant + "-whatsapp" }
+
+func newWorld(t *testing.T, o options) *world {
+	t.Helper()
+	w := &world{t: t, clock: queuetest.NewClock(), plan: o.plan}
+	w.driver = queuetest.NewDriver(o.seed, w.clock)
+	if o.hostile {
+		w.driver.HostileRate, w.driver.StallRate, w.driver.KillRate = 0.02, 0.01, 0.01
+	}
+	w.plain = tabletest.Open(t)
+	w.phone = &phone{rng: rand.New(rand.NewPCG(o.seed, 7)), now: w.clock.Now, yield: o.yield, plan: o.plan}
+	s := &seams{
+		table: w.plain, inbound: w.driver.Queue(desk.StageInbound), outbound: w.driver.Queue(desk.StageOutbound),
+		handler: func(*queue.Worker) {}, provider: w.phone,
+	}
+	approvals := w.driver.Queue(desk.StageApprovals)
+	var hostile *tabletest.HostileTable
+	w.seed()
+	if o.hostile {
+		hostile = tabletest.Hostile(w.plain, o.seed, w.clock.Now, tabletest.Typical())
+		s.table = hostile
+	}
+	if o.plan != nil {
+		s.table = crashtest.Table{Table: s.table, Plan: o.plan}
+		s.inbound = crashtest.Queue{Name: "inbound", Queue: s.inbound, Plan: o.plan}
+		s.outbound = crashtest.Queue{Name: "outbound", Queue: s.outbound, Plan: o.plan}
+		approvals = crashtest.Queue{Name: "approvals", Queue: approvals, Plan: o.plan}
+	}
+	if o.mutant != nil {
+		o.mutant(s)
+	}
+	if o.yield {
+		s.table, s.inbound, s.outbound = yieldTable{s.table}, yieldQueue{s.inbound}, yieldQueue{s.outbound}
+	}
+	w.calm = func() {
+		w.driver.Calm()
+		w.phone.mood = well
+		if hostile != nil {
+			hostile.Calm()
+		}
+	}
+	w.wire(s, approvals)
+	t.Cleanup(w.driver.Close)
+	return w
+}
+
+func (w *world) wire(s *seams, approvals queue.Queue) {
+	ids := 0
+	newID := func() string { ids++; return fmt.Sprintf("id%08d", ids) }
+	w.store = &store.Store{Table: s.table, Now: w.clock.Now, NewID: newID, CacheFor: 30 * time.Second}
+	keys := &link.Keys{Secrets: linkSecrets}
+	blobs := &memoryBlobs{}
+	log := slog.New(slog.DiscardHandler)
+	providers := map[string]channel.Provider{"gupshup": s.provider}
+	webhook := &pipeline.Webhook{
+		Store: w.store, Blobs: blobs, Inbound: s.inbound, Approvals: approvals, Providers: providers,
+		Now: w.clock.Now, RealNow: w.clock.Now, Log: log,
+	}
+	w.in = &pipeline.Inbound{
+		Store: w.store, Keys: keys, Blobs: blobs, Outbound: s.outbound, Webhook: webhook,
+		Now: w.clock.Now, NewID: newID, Log: log,
+	}
+	w.out = &pipeline.Outbound{
+		Store: w.store, Blobs: blobs, Secrets: credentials{}, Keys: keys, Providers: providers,
+		PublicURL: func() string { return "https://buzon.example" }, Now: w.clock.Now, Log: log,
+	}
+	w.clerk = &pipeline.Clock{
+		Store: w.store, Inbound: s.inbound, Outbound: s.outbound, Blobs: blobs, Now: w.clock.Now, NewID: newID, Log: log,
+	}
+	verdicts := &pipeline.Approvals{Store: w.store, Blobs: blobs, Now: w.clock.Now, Log: log}
+	for name, worker := range map[string]*queue.Worker{
+		desk.StageInbound: w.in.Worker(), desk.StageOutbound: w.out.Worker(), desk.StageApprovals: verdicts.Worker(),
+	} {
+		s.handler(worker)
+		w.driver.Add(name, worker, 90*time.Second)
+	}
+	w.mux = http.NewServeMux()
+	webhook.Routes(w.mux)
+}
+
+// seed stores the companies: each has one project, two services and categories
+// of its own, a channel, an approved template and one registered client.
+func (w *world) seed() {
+	w.t.Helper()
+	st := &store.Store{Table: w.plain, Now: w.clock.Now, NewID: func() string { return "seed" }}
+	ctx := w.t.Context()
+	for _, tenant := range companies {
+		c := st.In(tenant)
+		must(w.t, c.MakeTenant(ctx, desk.Tenant{ID: tenant, Name: "Company " + tenant}))
+		must(w.t, c.SaveChannel(ctx, desk.Channel{
+			ID: channelID(tenant), Kind: "whatsapp", Provider: "gupshup", State: desk.ChannelActive,
+			Identifier: "573000000000", SecretHash: store.SecretHash(secret),
+		}, nil))
+		must(w.t, c.SaveProject(ctx, desk.Project{}, desk.Project{ID: "p1", Name: "Project", Active: true,
+			Access: desk.Access{Enabled: true, AllServices: true, AllCategories: true}}, nil))
+		for _, service := range []string{"Lighting", "Water"} {
+			must(w.t, c.SaveService(ctx, desk.Service{ID: service, Project: "p1", Name: service + " " + tenant}, nil))
+			for _, k := range []string{"Broken", "Missing"} {
+				must(w.t, c.SaveCategory(ctx, desk.Category{ID: service + k, Service: service, Name: k}, nil))
+			}
+		}
+		must(w.t, c.SaveTemplate(ctx, desk.Template{ID: tenant + "-t1", Channel: channelID(tenant), ProviderID: "tpl-1",
+			Name: "create_case", Language: "es", Status: desk.TemplateApproved, ProviderState: "approved", Active: true}, nil))
+		must(w.t, c.SaveClient(ctx, desk.Client{}, desk.Client{ID: "c1", Name: "Ana", UserName: "ana", Phone: "5491", Active: true, Culture: "en"}, nil))
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// body is what the provider posts: a channel.Batch as JSON.
+func body(b channel.Batch) []byte {
+	raw, err := json.Marshal(b)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+func (w *world) message(id, person, text string) channel.Batch {
+	return channel.Batch{Messages: []desk.Incoming{{
+		ProviderID: id, Person: person, SentAt: w.clock.Now(), Content: desk.Content{Type: desk.Text, Text: text},
+	}}}
+}
+
+// post delivers a body once and gives the answer; 0: the process died under it.
+func (w *world) post(tenant string, body []byte) int {
+	rec := httptest.NewRecorder()
+	done := make(chan bool)
+	go func() {
+		finished := false
+		defer func() { done <- finished }()
+		path := "/webhooks/gupshup/" + channelID(tenant) + "/" + secret
+		w.mux.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, path, strings.NewReader(string(body))))
+		finished = true
+	}()
+	if !<-done {
+		return 0
+	}
+	return rec.Code
+}
+
+// deliver posts a body until it is taken, as a provider does.
+func (w *world) deliver(tenant string, body []byte) {
+	w.t.Helper()
+	for range 50 {
+		if code := w.post(tenant, body); code == http.StatusOK {
+			return
+		}
+	}
+	w.t.Fatal("the webhook never took the body")
+}
+
+// settle lets everything happen until nothing is left to do: queues, timers,
+// dead letters, in as many simulated hours as it takes.
+func (w *world) settle(horizon time.Duration) {
+	w.t.Helper()
+	end := w.clock.Now().Add(horizon)
+	for {
+		if err := w.driver.Drain(200_000); err != nil {
+			w.t.Fatal(err)
+		}
+		w.drainDead()
+		for _, p := range w.phone.takePosts() {
+			w.deliver(p.tenant, p.body)
+		}
+		w.tick()
+		if visible, flying := w.depth(); visible+flying > 0 {
+			continue
+		}
+		if w.clock.Now().After(end) {
+			return
+		}
+		w.clock.Advance(time.Minute)
+	}
+}
+
+func (w *world) depth() (visible, flying int) {
+	for _, name := range []string{desk.StageInbound, desk.StageOutbound, desk.StageApprovals} {
+		v, f, _ := w.driver.Memory(name).Depth()
+		visible, flying = visible+v, flying+f
+	}
+	return visible, flying
+}
+
+// tick runs the clock as its function is run: again if it failed, its process
+// may die.
+func (w *world) tick() {
+	for range 50 {
+		done := make(chan error, 1)
+		go func() {
+			err := fmt.Errorf("died")
+			defer func() { done <- err }()
+			err = w.clerk.Tick(context.Background())
+		}()
+		if <-done == nil {
+			return
+		}
+	}
+	w.t.Fatal("the clock never got through")
+}
+
+func (w *world) drainDead() {
+	w.t.Helper()
+	for _, name := range []string{desk.StageInbound, desk.StageOutbound, desk.StageApprovals} {
+		dead, err := w.driver.Memory(name).DeadLetters(context.Background(), 100)
+		must(w.t, err)
+		for _, r := range dead {
+			for range 50 {
+				if err = w.clerk.Drain(context.Background(), name, r.Record); err == nil {
+					break
+				}
+			}
+			must(w.t, err)
+			must(w.t, w.driver.Memory(name).Delete(context.Background(), r.Receipt))
+		}
+	}
+}
+
+// yieldTable and yieldQueue let others happen before each effect.
+type yieldTable struct{ table.Table }
+
+func (y yieldTable) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	queuetest.Yield(ctx)
+	return y.Table.Get(ctx, keys...)
+}
+
+func (y yieldTable) Write(ctx context.Context, ops ...table.Op) error {
+	queuetest.Yield(ctx)
+	return y.Table.Write(ctx, ops...)
+}
+
+type yieldQueue struct{ queue.Queue }
+
+func (y yieldQueue) Send(ctx context.Context, m queue.Message) error {
+	queuetest.Yield(ctx)
+	return y.Queue.Send(ctx, m)
+}
+
+// The moods of the provider.
+type mood int
+
+const (
+	well    mood = iota
+	limited      // 429 to everything
+	flaky        // some lost, some refused for the moment, some lost in the answer
+)
+
+// sentMessage is one call that reached the provider.
+type sentMessage struct {
+	tenant, to, ref, id string
+	out                 desk.Outgoing
+	at                  time.Time
+	lost                bool // the answer was lost
+}
+
+type pending struct {
+	tenant string
+	body   []byte
+}
+
+// phone is the provider and everybody's phone.
+type phone struct {
+	now   func() time.Time
+	yield bool
+	plan  *crashtest.Plan
+	mood  mood
+	moods map[string]mood // by tenant, before mood
+
+	mu    sync.Mutex
+	rng   *rand.Rand
+	sends []sentMessage
+	posts []pending // webhooks that it will deliver
+	calls int
+}
+
+func (p *phone) Parse(_ desk.Channel, body []byte) channel.Batch {
+	var b channel.Batch
+	if err := json.Unmarshal(body, &b); err != nil {
+		return channel.Batch{Rejected: channel.RejectNotJSON}
+	}
+	return b
+}
+
+func (p *phone) Send(ctx context.Context, a channel.Account, to string, out desk.Outgoing, ref string) (channel.Sent, error) {
+	if p.yield {
+		queuetest.Yield(ctx)
+	}
+	if p.plan == nil {
+		return p.send(a, to, out, ref)
+	}
+	var sent channel.Sent
+	err := p.plan.Effect("provider", func() (err error) {
+		sent, err = p.send(a, to, out, ref)
+		return err
+	})
+	if _, classified := err.(*channel.Error); err != nil && !classified {
+		verdict := channel.Unknown
+		if strings.Contains(err.Error(), fault.Busy.Error()) {
+			verdict = channel.Later
+		}
+		return channel.Sent{}, &channel.Error{Verdict: verdict, Code: "test", Cause: desk.WaitUnavailable}
+	}
+	return sent, err
+}
+
+func (p *phone) send(a channel.Account, to string, out desk.Outgoing, ref string) (channel.Sent, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	tenant, _ := store.TenantOf(a.Channel.ID)
+	m := p.mood
+	if own, ok := p.moods[tenant]; ok {
+		m = own
+	}
+	p.calls++
+	if m == limited {
+		return channel.Sent{}, &channel.Error{Verdict: channel.Later, Code: "429", Cause: desk.WaitRateLimited}
+	}
+	fate := p.rng.IntN(100)
+	if m == flaky && fate < 5 {
+		return channel.Sent{}, &channel.Error{Verdict: channel.Later, Code: "503", Cause: desk.WaitUnavailable}
+	}
+	if m == flaky && fate < 8 {
+		return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"} // it never arrived
+	}
+	id := fmt.Sprintf("gs-%s-%d", tenant, len(p.sends))
+	s := sentMessage{tenant: tenant, to: to, ref: ref, id: id, out: out, at: p.now(), lost: m == flaky && fate < 12}
+	p.sends = append(p.sends, s)
+	p.posts = append(p.posts, pending{tenant, body(channel.Batch{Receipts: []desk.Receipt{{
+		SendID: id, MessageID: "wamid." + id, Status: desk.Accepted, Enqueued: true, Destination: to, At: p.now(),
+	}}})})
+	if s.lost {
+		return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"}
+	}
+	return channel.Sent{ProviderID: id}, nil
+}
+
+func (p *phone) takePosts() []pending {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	posts := p.posts
+	p.posts = nil
+	return posts
+}
+
+// sentTo lists what reached a person, in order.
+func (p *phone) sentTo(tenant, person string) []sentMessage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(func(yield func(sentMessage) bool) {
+		for _, s := range p.sends {
+			if s.tenant == tenant && s.to == person && !yield(s) {
+				return
+			}
+		}
+	})
+}
+
+// credentials gives every channel the same.
+type credentials struct{}
+
+func (credentials) Get(context.Context, string) (string, error)  { return `{"api_key":"k"}`, nil }
+func (credentials) Put(context.Context, string, string) error    { return nil }
+func (credentials) Create(context.Context, string, string) error { return nil }
+func (credentials) Delete(context.Context, string) error         { return nil }
+
+// linkSecrets holds one key set.
+var linkSecrets = fixedSecret(`{"current":"k1","keys":{"k1":"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}}`)
+
+type fixedSecret string
+
+func (s fixedSecret) Get(context.Context, string) (string, error) { return string(s), nil }
+func (fixedSecret) Put(context.Context, string, string) error     { return nil }
+func (fixedSecret) Create(context.Context, string, string) error  { return fault.Conflict }
+func (fixedSecret) Delete(context.Context, string) error          { return nil }
+
+// memoryBlobs keeps objects in memory.
+type memoryBlobs struct {
+	blob.Store
+	mu      sync.Mutex
+	objects map[string][]byte
+}
+
+func (b *memoryBlobs) Put(_ context.Context, key, _ string, r io.ReadSeeker) error {
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.objects[key]; ok {
+		return fault.Conflict
+	}
+	if b.objects == nil {
+		b.objects = map[string][]byte{}
+	}
+	b.objects[key] = raw
+	return nil
+}
+
+func (b *memoryBlobs) Get(_ context.Context, key string) (io.ReadCloser, blob.Info, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	raw, ok := b.objects[key]
+	if !ok {
+		return nil, blob.Info{}, fault.NotFound
+	}
+	return io.NopCloser(strings.NewReader(string(raw))), blob.Info{Size: int64(len(raw))}, nil
+}
+
+// request is one HTTP call to the webhook's addresses.
+func (w *world) request(method, path string, body []byte) *httptest.ResponseRecorder {
+	rec := httptest.NewRecorder()
+	w.mux.ServeHTTP(rec, httptest.NewRequest(method, path, strings.NewReader(string(body))))
+	return rec
+}
