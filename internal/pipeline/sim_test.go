@@ -35,7 +35,7 @@ func script(tenant string) []string { return []string{"hola", "Lighting " + tena
 
 // simulate runs a world of people who write, with everything that the options
 // make go wrong, until it is at rest, and tells what promise was broken.
-func simulate(t *testing.T, o options) []string {
+func simulate(t testing.TB, o options) []string {
 	w := newWorld(t, o)
 	rng := rand.New(rand.NewPCG(o.seed, 3))
 	w.longDialogues()
@@ -82,6 +82,8 @@ func simulate(t *testing.T, o options) []string {
 		t.Fatal("the run took so long that dialogues ran out")
 	}
 	w.calm()
+	w.settle(40 * time.Minute)
+	stuck := w.stuck(people)
 	w.settle(30 * time.Hour)
 	statuses := w.deliverStatuses(rng)
 	// Everything comes once more, when no queue remembers it.
@@ -90,11 +92,24 @@ func simulate(t *testing.T, o options) []string {
 		w.deliver(b.tenant, b.body)
 	}
 	w.settle(time.Hour)
-	var broken []string
+	broken := stuck
 	for _, p := range people {
 		broken = append(broken, w.check(p)...)
 	}
 	return append(broken, w.checkStatuses(statuses)...)
+}
+
+// stuck tells whose replies have not left although everything has been well for
+// a while (R14).
+func (w *world) stuck(people []*person) (broken []string) {
+	st := &store.Store{Table: w.plain, Now: w.clock.Now, NewID: func() string { return "x" }}
+	for _, p := range people {
+		conv, err := st.In(p.tenant).Conversation(context.Background(), store.ConversationID(channelID(p.tenant), p.number))
+		if err != nil || len(conv.Unsent) > 0 {
+			broken = append(broken, fmt.Sprintf("R14 %s %s: unsent %v, %v", p.tenant, p.number, conv.Unsent, err))
+		}
+	}
+	return broken
 }
 
 // longDialogues keeps dialogues from running out while a run lasts.
@@ -293,7 +308,7 @@ func (w *world) checkStatuses(highest map[string]desk.Delivery) (broken []string
 }
 
 // seeds is how many schedules a run of the suite tries; BUZON_SEEDS asks for more.
-func seeds(t *testing.T, n int) int {
+func seeds(t testing.TB, n int) int {
 	if v := os.Getenv("BUZON_SEEDS"); v != "" {
 		more, err := strconv.Atoi(v)
 		must(t, err)

@@ -32,7 +32,7 @@ import (
 // world is the whole pipeline with a provider, companies and a clock that all
 // obey one seed.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	clock  *queuetest.Clock
 	driver *queuetest.Driver
 	phone  *phone
@@ -71,7 +71,7 @@ const secret = "s3cret-in-the-path"
 
 func channelID(tenant string) string { return tenant + "-whatsapp" }
 
-func newWorld(t *testing.T, o options) *world {
+func newWorld(t testing.TB, o options) *world {
 	t.Helper()
 	w := &world{t: t, clock: queuetest.NewClock(), plan: o.plan}
 	w.driver = queuetest.NewDriver(o.seed, w.clock)
@@ -176,7 +176,7 @@ func (w *world) seed() {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -488,4 +488,14 @@ func (w *world) request(method, path string, body []byte) *httptest.ResponseReco
 	rec := httptest.NewRecorder()
 	w.mux.ServeHTTP(rec, httptest.NewRequest(method, path, strings.NewReader(string(body))))
 	return rec
+}
+
+func decodeJSON(raw []byte, v any) error { return json.Unmarshal(raw, v) }
+
+func encodeJSON(v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return raw
 }
