@@ -1,0 +1,287 @@
+package gupshup
+
+import (
+	"strings"
+	"time"
+
+	"buzon/internal/channel"
+	"buzon/internal/channel/strictjson"
+	"buzon/internal/desk"
+)
+
+// Kinds of channel.Batch.Ignored beside status_<type>, which counts the statuses
+// that are no step of a delivery (deleted, mismatch, referral, played, warning …).
+const (
+	ignoredPing         = "ping"
+	ignoredSetCallback  = "set_callback"
+	ignoredConnectivity = "connectivity_check"
+	ignoredBilling      = "billing"
+	ignoredOnboarding   = "onboarding"
+	ignoredAccount      = "account"
+	ignoredEcho         = "echo"           // what the company wrote on its own phone, and its history
+	ignoredError        = "provider_error" // an error that concerns no message
+)
+
+// Parse implements channel.Provider. Nothing of a body, or of a v3 change, that
+// names another app or number is returned, but the pings, which come before an app
+// is known. An event without a time gets the present.
+func (p Provider) Parse(ch desk.Channel, body []byte) channel.Batch {
+	doc, reject := strictjson.Parse(body)
+	if reject != "" {
+		return channel.Batch{Rejected: reject}
+	}
+	if doc.Kind() != strictjson.Object {
+		return channel.Batch{Rejected: channel.RejectWrongType}
+	}
+	r := reader{ch: ch, now: p.Now().UTC()}
+	r.checkApp(doc)
+	switch {
+	case doc.Get("entry").Given():
+		r.entries(doc)
+	case !doc.Get("type").Given() && (doc.Get("messages").Given() || doc.Get("statuses").Given()):
+		r.value(doc)
+	default:
+		r.v2(doc)
+	}
+	if r.events > channel.MaxEvents {
+		return channel.Batch{Rejected: channel.RejectTooMany}
+	}
+	if r.events == 0 {
+		r.reject(channel.RejectUnknownEvent)
+	}
+	return r.batch
+}
+
+// reader takes one body apart.
+type reader struct {
+	ch      desk.Channel
+	now     time.Time
+	batch   channel.Batch
+	foreign bool // what is read now names another app or number
+	events  int
+}
+
+// full counts an event and tells whether it is one too many.
+func (r *reader) full() bool {
+	r.events++
+	return r.events > channel.MaxEvents
+}
+
+func (r *reader) reject(code string) {
+	if r.batch.Rejected == "" {
+		r.batch.Rejected = code
+	}
+}
+
+// refused notes why an event cannot be used, if it cannot: it is broken, or
+// speaks of somebody else.
+func (r *reader) refused(e *event) bool {
+	if r.foreign {
+		e.bad = channel.RejectOtherApp
+	}
+	if e.bad != "" {
+		r.reject(e.bad)
+	}
+	return e.bad != ""
+}
+
+// count counts an event that is kept nowhere. Pings are counted whoever they name.
+func (r *reader) count(kind string) {
+	if r.foreign && kind != ignoredPing && kind != ignoredSetCallback && kind != ignoredConnectivity {
+		r.reject(channel.RejectOtherApp)
+		return
+	}
+	if r.batch.Ignored == nil {
+		r.batch.Ignored = map[string]int{}
+	}
+	r.batch.Ignored[kind]++
+}
+
+// checkApp compares the app that the body names with the channel's, as far as the
+// channel knows its own.
+func (r *reader) checkApp(doc strictjson.Value) {
+	r.same(doc.Get("app"), r.ch.App)
+	r.same(doc.Get("appId"), r.ch.AppID)
+	r.same(doc.Get("gs_app_id"), r.ch.AppID)
+}
+
+// same marks what is read as foreign if it names another than ours. A name that
+// cannot be read is nobody's.
+func (r *reader) same(v strictjson.Value, ours string) {
+	if !v.Given() || ours == "" {
+		return
+	}
+	if named, ok := v.Token(); !ok || named != "" && named != ours {
+		r.foreign = true
+	}
+}
+
+// v2 reads Gupshup's own envelope, which holds one event.
+func (r *reader) v2(doc strictjson.Value) {
+	r.full()
+	var e event
+	typ, payload := doc.Get("type"), e.part(doc.Get("payload"))
+	if !typ.Given() && payload.Get("deductions").Given() {
+		r.count(ignoredBilling)
+		return
+	}
+	kind := e.word(typ, channel.RejectUnknownEvent)
+	if e.bad != "" {
+		r.refused(&e)
+		return
+	}
+	sent := doc.Get("timestamp")
+	switch kind {
+	case "message":
+		r.v2Message(payload, sent)
+	case "message-event":
+		r.v2Status(payload, sent)
+	case "user-event":
+		r.v2User(payload, sent)
+	case "template-event":
+		r.v2Template(payload, sent)
+	case "account-event":
+		r.count(ignoredAccount)
+	case "billing-event":
+		r.count(ignoredBilling)
+	case "onboarding-event":
+		r.count(ignoredOnboarding)
+	case "platform-event":
+		r.platform(payload)
+	default:
+		if payload.Get("deductions").Given() {
+			r.count(ignoredBilling)
+			return
+		}
+		e.fail(channel.RejectUnknownEvent)
+		r.refused(&e)
+	}
+}
+
+// platform reads Gupshup's messages about itself, of which one is known.
+func (r *reader) platform(payload strictjson.Value) {
+	var e event
+	if e.need(payload.Get("type"), channel.RejectWrongType) == "connectivity-check" {
+		r.count(ignoredConnectivity)
+		return
+	}
+	e.fail(channel.RejectUnknownEvent)
+	r.refused(&e)
+}
+
+// v2Message reads a person's message. The sender stands in it twice; where both
+// are, both have to be readable.
+func (r *reader) v2Message(payload, sent strictjson.Value) {
+	var e event
+	e.object(payload, channel.RejectWrongType)
+	m := desk.Incoming{ProviderID: e.id(payload.Get("id")), SentAt: e.time(sent)}
+	sender, source := payload.Get("sender"), payload.Get("source")
+	e.object(sender, channel.RejectNoSender)
+	if phone := sender.Get("phone"); phone.Kind() != strictjson.Missing || source.Kind() == strictjson.Missing {
+		m.Person = e.person(phone)
+	}
+	if source.Kind() != strictjson.Missing {
+		m.Person = e.person(source)
+	}
+	m.Name = e.name(sender.Get("name"))
+	typ := e.word(payload.Get("type"), channel.RejectWrongType)
+	m.Content = e.content(typ, e.part(payload.Get("payload")), payload)
+	r.message(&e, m, e.part(payload.Get("context")))
+}
+
+// message adds a message that has been read. context says what it answers.
+func (r *reader) message(e *event, m desk.Incoming, context strictjson.Value) {
+	if m.Content.Quoted == "" {
+		m.Content.Quoted = e.quoted(context)
+	}
+	if r.refused(e) {
+		return
+	}
+	if m.SentAt.IsZero() {
+		m.SentAt = r.now
+	}
+	r.batch.Messages = append(r.batch.Messages, m)
+}
+
+// v2User reads a person's consent, and the ping that a new webhook address gets.
+func (r *reader) v2User(payload, sent strictjson.Value) {
+	var e event
+	kind := e.need(payload.Get("type"), channel.RejectWrongType)
+	phone, _ := payload.Get("phone").Text()
+	if kind == "sandbox-start" || phone == "callbackSetPhone" {
+		r.count(ignoredPing)
+		return
+	}
+	c := desk.Consent{OptedIn: kind == "opted-in", At: e.time(sent)}
+	if kind != "opted-in" && kind != "opted-out" {
+		e.fail(channel.RejectUnknownEvent)
+	}
+	c.Person = e.person(payload.Get("phone"))
+	if r.refused(&e) {
+		return
+	}
+	if c.At.IsZero() {
+		c.At = r.now
+	}
+	r.batch.Consents = append(r.batch.Consents, c)
+}
+
+// v2Template reads what Gupshup says of a template.
+func (r *reader) v2Template(payload, sent strictjson.Value) {
+	var e event
+	v := desk.Verdict{
+		ProviderID: e.id(payload.Get("id")),
+		Event:      "status-update", // the documented approval has no type
+		Name:       e.maybe(payload.Get("elementName")),
+		Language:   e.maybe(payload.Get("languageCode")),
+		Reason:     e.first(payload, "rejectedReason", "reason", "description"),
+		At:         e.time(sent),
+	}
+	if kind := payload.Get("type"); kind.Given() {
+		v.Event = e.need(kind, channel.RejectWrongType)
+	}
+	switch v.Event {
+	case "status-update":
+		v.State = e.need(payload.Get("status"), channel.RejectWrongType)
+	case "quality-update":
+		v.State = e.need(payload.Get("quality"), channel.RejectWrongType)
+	case "category-update":
+		category := e.part(payload.Get("category"))
+		if category.Kind() == strictjson.String {
+			v.State = e.maybe(category)
+			break
+		}
+		e.category(&v, category.Get("new"), category.Get("correct"))
+	default:
+		e.fail(channel.RejectUnknownEvent)
+	}
+	r.verdict(&e, v)
+}
+
+// category reads a change of category, or its announcement a month before.
+func (e *event) category(v *desk.Verdict, changed, announced strictjson.Value) {
+	if changed.Given() || !announced.Given() {
+		v.State = e.need(changed, channel.RejectWrongType)
+		return
+	}
+	v.State = e.need(announced, channel.RejectWrongType)
+	v.Reason = reasonAnnounced
+}
+
+// reasonAnnounced marks a category that will hold from the next month on.
+const reasonAnnounced = "announced"
+
+func (r *reader) verdict(e *event, v desk.Verdict) {
+	v.State = strings.ToLower(strings.TrimSpace(v.State))
+	if v.State == "" {
+		e.fail(channel.RejectWrongType)
+	}
+	v.Reason = cutRunes(v.Reason, maxWords)
+	if r.refused(e) {
+		return
+	}
+	if v.At.IsZero() {
+		v.At = r.now
+	}
+	r.batch.Verdicts = append(r.batch.Verdicts, v)
+}
