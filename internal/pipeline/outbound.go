@@ -54,8 +54,11 @@ func (s *Outbound) Worker() *queue.Worker {
 	}
 }
 
-// errMoved: somebody else changed what we read; read again.
-var errMoved = errors.New("moved on")
+// How a pass over a conversation ends early.
+var (
+	errMoved = errors.New("moved on") // what was read has changed: read again
+	errHeld  = errors.New("held")     // it waits and its timer is armed: done for now
+)
 
 // wake sends what a conversation holds unsent, in the order of the numbers,
 // until nothing is left, or something holds it back.
@@ -73,6 +76,9 @@ func (s *Outbound) wake(ctx context.Context, c store.Company, w desk.Wake) error
 		}
 		d := &drain{Outbound: s, c: c, conv: conv, fired: w.Fired}
 		err = d.run(ctx)
+		if errors.Is(err, errHeld) {
+			return nil
+		}
 		if !errors.Is(err, errMoved) && !errors.Is(err, fault.Conflict) {
 			return err
 		}
@@ -100,7 +106,7 @@ func (d *drain) run(ctx context.Context) error {
 	if d.conv, d.wait, err = d.c.ChannelWait(ctx, d.conv.ID, d.conv.Channel); err != nil {
 		return err
 	}
-	if held, err := d.heldBack(ctx); held || err != nil {
+	if err := d.heldBack(ctx); err != nil {
 		return err
 	}
 	recent := slices.Clone(d.conv.Recent)
@@ -130,27 +136,27 @@ func (d *drain) run(ctx context.Context) error {
 
 func shortID(providerID string) string { return store.Hash(providerID)[:10] }
 
-// heldBack tells whether the conversation or its channel waits; then its timer
-// is armed. A channel whose time has come is probed by the first to see it.
-func (d *drain) heldBack(ctx context.Context) (bool, error) {
+// heldBack is errHeld while the conversation or its channel waits. A channel
+// whose time has come is probed by the first to see it.
+func (d *drain) heldBack(ctx context.Context) error {
 	now := d.Now()
 	if w := d.conv.Wait; w != nil && !w.ByChannel && now.Before(w.NotBefore) {
-		return true, d.hold(ctx, *w)
+		return d.hold(ctx, *w)
 	}
 	if d.wait.Cause == "" {
-		return false, nil
+		return nil
 	}
 	if now.Before(d.wait.NotBefore) {
-		return true, d.holdByChannel(ctx)
+		return d.holdByChannel(ctx)
 	}
 	probe := d.wait
 	probe.NotBefore = now.Add(LeaseTime)
 	if err := d.c.SaveChannelWait(ctx, d.ch.ID, probe); err != nil {
-		return false, err // somebody else probes: read again
+		return err // somebody else probes: read again
 	}
 	d.wait = probe
 	d.wait.Version++
-	return false, nil
+	return nil
 }
 
 // holdByChannel waits for the channel, at a moment of the conversation's own.
@@ -162,7 +168,7 @@ func (d *drain) holdByChannel(ctx context.Context) error {
 }
 
 // hold arms the conversation's timer for the end of the wait, if none is armed,
-// and shows the wait; the wake-up is then done.
+// shows the wait and says errHeld.
 func (d *drain) hold(ctx context.Context, w desk.Wait) error {
 	next := d.conv
 	next.Wait = &w
@@ -173,9 +179,12 @@ func (d *drain) hold(ctx context.Context, w desk.Wait) error {
 		next.ArmedWake = t.Due
 		timers = append(timers, t)
 	} else if d.conv.Wait != nil && *d.conv.Wait == w {
-		return nil
+		return errHeld
 	}
-	return d.c.SaveConversation(ctx, settled(d.conv, next, d.Now()), timers...)
+	if err := d.c.SaveConversation(ctx, settled(d.conv, next, d.Now()), timers...); err != nil {
+		return err
+	}
+	return errHeld
 }
 
 // send brings one reply to its end, or returns why it cannot end now.

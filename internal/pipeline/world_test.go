@@ -341,6 +341,10 @@ type phone struct {
 	plan  *crashtest.Plan
 	mood  mood
 	moods map[string]mood // by tenant, before mood
+	pair  string          // the one who may get no more messages for the moment
+	// loseAnswers: no answer ever comes; the message arrives all the same if arrive.
+	loseAnswers, arrive bool
+	silent              bool // no receipt is posted
 
 	mu    sync.Mutex
 	rng   *rand.Rand
@@ -391,7 +395,13 @@ func (p *phone) send(a channel.Account, to string, out desk.Outgoing, ref string
 	if m == limited {
 		return channel.Sent{}, &channel.Error{Verdict: channel.Later, Code: "429", Cause: desk.WaitRateLimited}
 	}
+	if p.pair != "" && to == p.pair {
+		return channel.Sent{}, &channel.Error{Verdict: channel.Later, Code: "131056", Cause: desk.WaitPair, Pair: true}
+	}
 	fate := p.rng.IntN(100)
+	if p.loseAnswers && !p.arrive {
+		return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"}
+	}
 	if m == flaky && fate < 5 {
 		return channel.Sent{}, &channel.Error{Verdict: channel.Later, Code: "503", Cause: desk.WaitUnavailable}
 	}
@@ -399,15 +409,22 @@ func (p *phone) send(a channel.Account, to string, out desk.Outgoing, ref string
 		return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"} // it never arrived
 	}
 	id := fmt.Sprintf("gs-%s-%d", tenant, len(p.sends))
-	s := sentMessage{tenant: tenant, to: to, ref: ref, id: id, out: out, at: p.now(), lost: m == flaky && fate < 12}
+	s := sentMessage{tenant: tenant, to: to, ref: ref, id: id, out: out, at: p.now(), lost: m == flaky && fate < 12 || p.loseAnswers}
 	p.sends = append(p.sends, s)
+	if p.silent {
+		return p.answer(s)
+	}
 	p.posts = append(p.posts, pending{tenant, body(channel.Batch{Receipts: []desk.Receipt{{
 		SendID: id, MessageID: "wamid." + id, Status: desk.Accepted, Enqueued: true, Destination: to, At: p.now(),
 	}}})})
+	return p.answer(s)
+}
+
+func (p *phone) answer(s sentMessage) (channel.Sent, error) {
 	if s.lost {
 		return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"}
 	}
-	return channel.Sent{ProviderID: id}, nil
+	return channel.Sent{ProviderID: s.id}, nil
 }
 
 func (p *phone) takePosts() []pending {
@@ -498,4 +515,11 @@ func encodeJSON(v any) []byte {
 		panic(err)
 	}
 	return raw
+}
+
+func replayMessage(t testing.TB, tenant, id, fresh string) queue.Message {
+	t.Helper()
+	raw, err := queue.Seal(desk.StageInbound, tenant, desk.InboundEvent{Replay: id})
+	must(t, err)
+	return queue.Message{Group: store.Hash("replay", id), Dedup: store.Hash(fresh), Body: raw}
 }

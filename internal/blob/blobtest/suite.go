@@ -1,0 +1,312 @@
+// Package blobtest holds what tests of file stores share: the contract as a
+// suite, and a hostile wrapper.
+package blobtest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"buzon/internal/blob"
+	"buzon/internal/fault"
+)
+
+// Subject is a store under test.
+type Subject struct {
+	blob.Store
+	// Client fetches links; nil: http.DefaultClient.
+	Client *http.Client
+	// Advance moves the clock of the links; nil: cases that need it are left out.
+	Advance func(time.Duration)
+}
+
+// Suite is what every file store of this system must do. Open gives a store
+// without objects each time.
+func Suite(t *testing.T, open func(t *testing.T) Subject) {
+	canAdvance := open(t).Advance != nil
+	for _, c := range cases {
+		if canAdvance || !c.advances {
+			t.Run(c.name, func(t *testing.T) { c.run(&check{t, open(t)}) })
+		}
+	}
+}
+
+var cases = []struct {
+	name     string
+	advances bool
+	run      func(*check)
+}{
+	{"what is put is got, with its size, hash and type", false, func(c *check) {
+		for key, body := range map[string]string{
+			"a":                       "hello",
+			"t/demo/a/0!_.*'()-Zz":    "\x00\xff\r\n",
+			"empty":                   "",
+			strings.Repeat("k", 1024): strings.Repeat("0123456789abcdef", 1<<16),
+		} {
+			c.put(key, body)
+			c.holds(key, body)
+		}
+	}},
+	{"an empty type is octets", false, func(c *check) {
+		c.must(c.Put(c.Context(), "a", "", strings.NewReader("x")))
+		r, info, err := c.Get(c.Context(), "a")
+		c.must(err)
+		c.must(r.Close())
+		if info.ContentType != "application/octet-stream" {
+			c.Errorf("type %q", info.ContentType)
+		}
+	}},
+	{"R9: a key is written once", false, func(c *check) {
+		c.put("a", "first")
+		c.refused(c.Put(c.Context(), "a", "text/plain", strings.NewReader("second")), fault.Conflict)
+		c.holds("a", "first")
+	}},
+	{"R9: of many who write a key at once, one does", false, func(c *check) {
+		var wg sync.WaitGroup
+		results := make([]error, 8)
+		for i := range results {
+			wg.Go(func() {
+				results[i] = c.Put(c.Context(), "a", "text/plain", strings.NewReader(strings.Repeat(fmt.Sprint(i), 10000)))
+			})
+		}
+		wg.Wait()
+		winner := -1
+		for i, err := range results {
+			switch {
+			case err == nil && winner < 0:
+				winner = i
+			case err == nil:
+				c.Errorf("%d and %d both wrote", winner, i)
+			case !errors.Is(err, fault.Conflict):
+				c.Errorf("%d: %v, want a conflict", i, err)
+			}
+		}
+		if winner < 0 {
+			c.Fatal("nobody wrote")
+		}
+		c.holds("a", strings.Repeat(fmt.Sprint(winner), 10000))
+	}},
+	{"a body that breaks off leaves nothing", false, func(c *check) {
+		if err := c.Put(c.Context(), "a", "text/plain", &broken{strings.NewReader("half")}); err == nil {
+			c.Error("no error")
+		}
+		c.missing("a")
+		c.put("a", "whole")
+		c.holds("a", "whole")
+	}},
+	{"what is not there is not found", false, func(c *check) { c.missing("a") }},
+	{"keys are whole: a part or a longer one is another", false, func(c *check) {
+		c.put("a/b", "x")
+		c.missing("a")
+		c.missing("a/b/c")
+		c.missing("A/b")
+		c.put("a", "y")
+		c.put("a/b/c", "z")
+		c.holds("a/b", "x")
+	}},
+	{"what is deleted is gone, and can be deleted again and put again", false, func(c *check) {
+		c.put("a", "x")
+		c.must(c.Delete(c.Context(), "a"))
+		c.missing("a")
+		c.must(c.Delete(c.Context(), "a"))
+		c.put("a", "y")
+		c.holds("a", "y")
+	}},
+	{"T25: keys that could lead elsewhere are refused", false, func(c *check) {
+		for _, key := range []string{
+			"", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", "a b", "a\\b", "a\x00", "a%2e", "ä", "a?b", "a#b", "a:b",
+			strings.Repeat("k", 1025),
+		} {
+			c.refused(c.Put(c.Context(), key, "text/plain", strings.NewReader("x")), fault.Invalid)
+			_, _, err := c.Get(c.Context(), key)
+			c.refused(err, fault.Invalid)
+			c.refused(c.Delete(c.Context(), key), fault.Invalid)
+			_, err = c.Link(c.Context(), key, blob.Download{FileName: "x", Expires: time.Minute})
+			c.refused(err, fault.Invalid)
+		}
+	}},
+	{"a type that is none is refused", false, func(c *check) {
+		for _, contentType := range []string{"x y", "text/plain\r\nX: y", "text/é", "/"} {
+			c.refused(c.Put(c.Context(), "a", contentType, strings.NewReader("x")), fault.Invalid)
+			_, err := c.Link(c.Context(), "a", blob.Download{FileName: "x", ContentType: contentType, Expires: time.Minute})
+			c.refused(err, fault.Invalid)
+		}
+	}},
+	{"T22: a link downloads as an attachment, under the name and type it says", false, func(c *check) {
+		c.put("t/demo/a/it's(1)", "hello")
+		status, h, body := c.fetch(c.link("t/demo/a/it's(1)", blob.Download{FileName: "Número 1.pdf", ContentType: "application/pdf", Expires: time.Minute}))
+		if status != 200 || body != "hello" || h.Get("Content-Type") != "application/pdf" {
+			c.Errorf("%d %q %v", status, body, h)
+		}
+		disposition, params, err := mime.ParseMediaType(h.Get("Content-Disposition"))
+		if disposition != "attachment" || params["filename"] != "Número 1.pdf" || err != nil {
+			c.Errorf("disposition %q: %v", h.Get("Content-Disposition"), err)
+		}
+	}},
+	{"T30: a link lives for MaxLink at most", false, func(c *check) {
+		c.put("a", "x")
+		c.link("a", blob.Download{FileName: "x", Expires: blob.MaxLink})
+		for _, d := range []time.Duration{blob.MaxLink + 1, 0, -time.Second} {
+			_, err := c.Link(c.Context(), "a", blob.Download{FileName: "x", Expires: d})
+			c.refused(err, fault.Invalid)
+		}
+	}},
+	{"T30: an expired link is refused", true, func(c *check) {
+		c.put("a", "x")
+		link := c.link("a", blob.Download{FileName: "x", Expires: time.Minute})
+		c.Advance(time.Minute - time.Second)
+		if status, _, _ := c.fetch(link); status != 200 {
+			c.Errorf("a second before: %d", status)
+		}
+		c.Advance(time.Second)
+		if status, _, body := c.fetch(link); status != 403 || strings.Contains(body, "x\n") {
+			c.Errorf("after: %d %q", status, body)
+		}
+	}},
+	{"a link that was changed is refused", false, func(c *check) {
+		c.put("a", "mine")
+		c.put("b", "other")
+		link := c.link("a", blob.Download{FileName: "x.pdf", ContentType: "application/pdf", Expires: time.Minute})
+		u, err := url.Parse(link)
+		c.must(err)
+		u.Path = u.Path[:len(u.Path)-1] + "b"
+		changed := []string{u.String(), strings.Replace(link, "pdf", "htm", 1)}
+		u, err = url.Parse(link)
+		c.must(err)
+		for name := range u.Query() {
+			q := u.Query()
+			q.Set(name, q.Get(name)+"1")
+			changed = append(changed, (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawQuery: q.Encode()}).String())
+			q.Del(name)
+			changed = append(changed, (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawQuery: q.Encode()}).String())
+		}
+		for _, link := range changed {
+			if status, _, body := c.fetch(link); status < 400 || status > 403 || strings.Contains(body, "mine") || strings.Contains(body, "other") {
+				c.Errorf("%s: %d %q", link, status, body)
+			}
+		}
+	}},
+	{"a link to what is gone downloads nothing", false, func(c *check) {
+		c.put("a", "x")
+		link := c.link("a", blob.Download{FileName: "x", Expires: time.Minute})
+		c.must(c.Delete(c.Context(), "a"))
+		if status, _, _ := c.fetch(link); status != 404 {
+			c.Errorf("status %d", status)
+		}
+	}},
+	{"a link gives a range", false, func(c *check) {
+		c.put("a", "0123456789")
+		req, err := http.NewRequestWithContext(c.Context(), http.MethodGet, c.link("a", blob.Download{FileName: "x", Expires: time.Minute}), nil)
+		c.must(err)
+		req.Header.Set("Range", "bytes=2-4")
+		if status, _, body := c.do(req); status != 206 || body != "234" {
+			c.Errorf("%d %q", status, body)
+		}
+	}},
+	{"a call that was given up does nothing", false, func(c *check) {
+		ctx, cancel := context.WithCancel(c.Context())
+		cancel()
+		if err := c.Put(ctx, "a", "text/plain", strings.NewReader("x")); err == nil {
+			c.Error("put: no error")
+		}
+		c.missing("a")
+	}},
+}
+
+// broken is a body whose reading fails at its end.
+type broken struct{ *strings.Reader }
+
+func (b *broken) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func (b *broken) WriteTo(w io.Writer) (int64, error) {
+	n, err := b.Reader.WriteTo(w)
+	return n, errors.Join(err, io.ErrUnexpectedEOF)
+}
+
+// check is one case under way.
+type check struct {
+	*testing.T
+	Subject
+}
+
+func (c *check) must(err error) {
+	c.Helper()
+	if err != nil {
+		c.Fatal(err)
+	}
+}
+
+func (c *check) refused(err error, kind fault.Kind) {
+	c.Helper()
+	if !errors.Is(err, kind) {
+		c.Errorf("got %v, want %v", err, kind)
+	}
+}
+
+func (c *check) put(key, body string) {
+	c.Helper()
+	c.must(c.Put(c.Context(), key, "text/plain; charset=utf-8", strings.NewReader(body)))
+}
+
+func (c *check) holds(key, want string) {
+	c.Helper()
+	r, info, err := c.Get(c.Context(), key)
+	c.must(err)
+	body, err := io.ReadAll(r)
+	c.must(errors.Join(err, r.Close()))
+	if !bytes.Equal(body, []byte(want)) {
+		c.Errorf("got %d bytes, want %d", len(body), len(want))
+	}
+	if info.Size != int64(len(want)) || info.SHA256 != sha256.Sum256([]byte(want)) || !strings.HasPrefix(info.ContentType, "text/plain") {
+		c.Errorf("info %+v", info)
+	}
+}
+
+func (c *check) missing(key string) {
+	c.Helper()
+	_, _, err := c.Get(c.Context(), key)
+	c.refused(err, fault.NotFound)
+}
+
+func (c *check) link(key string, d blob.Download) string {
+	c.Helper()
+	link, err := c.Link(c.Context(), key, d)
+	c.must(err)
+	return link
+}
+
+func (c *check) fetch(link string) (int, http.Header, string) {
+	c.Helper()
+	req, err := http.NewRequestWithContext(c.Context(), http.MethodGet, link, nil)
+	c.must(err)
+	return c.do(req)
+}
+
+func (c *check) do(req *http.Request) (int, http.Header, string) {
+	c.Helper()
+	client := c.Client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	res, err := client.Do(req)
+	c.must(err)
+	body, err := io.ReadAll(res.Body)
+	c.must(errors.Join(err, res.Body.Close()))
+	return res.StatusCode, res.Header, string(body)
+}
