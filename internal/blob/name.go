@@ -27,14 +27,14 @@ const noName = "file"
 func SafeName(name string) string {
 	name = norm.NFC.String(strings.Map(safeRune, strings.ToValidUTF8(name, "")))
 	name = trimName(name)
+	if reserved(name) {
+		name = "_" + name
+	}
 	if len(name) > MaxNameBytes || utf8.RuneCountInString(name) > MaxNameRunes {
 		name = shorten(name)
 	}
 	if name == "" {
 		return noName
-	}
-	if reserved(name) {
-		return "_" + name
 	}
 	return name
 }

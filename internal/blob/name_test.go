@@ -30,6 +30,7 @@ func TestT26SafeName(t *testing.T) {
 		{"devices of Windows are no files", "con.pdf", "_con.pdf"},
 		{"neither numbered ones", "LPT1", "_LPT1"},
 		{"longer names than theirs are", "console.pdf", "console.pdf"},
+		{"long ones of theirs are cut", "con." + long, "_con." + long[1:]},
 		{"nothing", "", "file"},
 		{"nothing but what goes", "..\u202e/..", "_"},
 		{"only dots", "...", "file"},
@@ -76,7 +77,7 @@ func TestT27Attachment(t *testing.T) {
 }
 
 func FuzzAttachment(f *testing.F) {
-	for _, s := range []string{"", "a.pdf", "Nu\u0301mero.docx", "a\r\nSet-Cookie: x", "\u202e", `a"\%.exe`, "CON", strings.Repeat("三.", 200), "a.\u0301", "\xff.."} {
+	for _, s := range []string{"", "a.pdf", "Nu\u0301mero.docx", "a\r\nSet-Cookie: x", "\u202e", `a"\%.exe`, "CON", "con." + strings.Repeat("n", 96), strings.Repeat("三.", 200), "a.\u0301", "\xff.."} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {

@@ -231,6 +231,7 @@ func (w *world) deliver(tenant string, body []byte) {
 func (w *world) settle(horizon time.Duration) {
 	w.t.Helper()
 	end := w.clock.Now().Add(horizon)
+	step := max(horizon/15, time.Minute)
 	for {
 		if err := w.driver.Drain(200_000); err != nil {
 			w.t.Fatal(err)
@@ -246,7 +247,7 @@ func (w *world) settle(horizon time.Duration) {
 		if w.clock.Now().After(end) {
 			return
 		}
-		w.clock.Advance(time.Minute)
+		w.clock.Advance(step)
 	}
 }
 

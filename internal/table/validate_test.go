@@ -333,6 +333,24 @@ func TestCursorStandsForItsPlace(t *testing.T) {
 	}
 }
 
+func TestCursorHasOneSpelling(t *testing.T) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for _, sk := range []string{"s", "st", "str"} {
+		q := Q{PK: "p"}
+		cursor := q.CursorAfter(Item{Key: Key{"p", sk}})
+		taken := 0
+		for _, last := range alphabet {
+			q.Cursor = cursor[:len(cursor)-1] + string(last)
+			if _, err := q.After(); err == nil {
+				taken++
+			}
+		}
+		if taken != 1 {
+			t.Errorf("%s: %d spellings are taken", sk, taken)
+		}
+	}
+}
+
 func TestCursorOfAPlaceOutsideTheQuestionIsInvalid(t *testing.T) {
 	q := Q{PK: "p", From: "b", To: "d"}
 	for sk, ok := range map[string]bool{"a": false, "b": true, "c": true, "d": false} {

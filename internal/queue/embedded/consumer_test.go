@@ -300,3 +300,27 @@ func TestConsumerRefusesAVisibilityThatBeginsNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestConsumerIsWokenNotPolling(t *testing.T) {
+	const chain = 200
+	var b *bench
+	done := make(chan struct{})
+	w := &queue.Worker{Gate: queue.NewGate(), Handle: func(ctx context.Context, r queue.Record) error {
+		n := len(r.Body)
+		if n == chain {
+			close(done)
+			return nil
+		}
+		next := append([]byte("x"), r.Body...)
+		return b.q.Send(ctx, queue.Message{Group: r.Group, Dedup: fmt.Sprint(n), Body: next})
+	}}
+	consume(t, &Consumer{Visibility: time.Minute, Concurrency: 2}, w, func(here *bench) {
+		b = here
+		began := time.Now()
+		send(t, b.q, "g", "x")
+		<-done
+		if d := time.Since(began); d != 0 {
+			t.Errorf("a chain of %d records took %s", chain, d)
+		}
+	})
+}

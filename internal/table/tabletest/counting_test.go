@@ -48,7 +48,7 @@ func TestCounting(t *testing.T) {
 			given: []table.Op{table.Create(sized(keyA, "", 0, 2))},
 			call:  write(table.Check(keyA, 1), table.Check(keyB, 0)), write: 6},
 		{name: "a condition that does not hold costs the same",
-			given: []table.Op{table.Create(sized(keyA, "k", 0, 2))}, call: write(table.Create(sized(keyA, "k", 0, 1))),
+			given: []table.Op{table.Create(sized(keyA, "k", 0, 2))}, call: write(table.Update(sized(keyA, "l", 5, 1))),
 			write: 2, err: fault.Conflict},
 		{name: "into the index", call: write(table.Create(sized(keyA, "k", 0, 2))), write: 2 + 2},
 		{name: "within the index",
