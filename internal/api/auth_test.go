@@ -1,0 +1,315 @@
+package api
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"buzon/internal/desk"
+	"buzon/internal/fault"
+	"buzon/internal/store"
+)
+
+// TestAuthorisation: every route times every kind of caller (T16). The rows are
+// what an admin gets with a body that works; a route without a row fails. What
+// the others get follows from the role of the route.
+func TestAuthorisation(t *testing.T) {
+	rows := map[string]struct {
+		status int
+		body   string
+	}{
+		"GET /v1/projects":                           {200, ""},
+		"POST /v1/projects":                          {201, `{"name":"x"}`},
+		"GET /v1/projects/{id}":                      {200, ""},
+		"PATCH /v1/projects/{id}":                    {200, `{}`},
+		"DELETE /v1/projects/{id}":                   {409, ""},
+		"GET /v1/projects/{id}/anonymous-access":     {200, ""},
+		"PUT /v1/projects/{id}/anonymous-access":     {200, `{"enabled":true,"services":"all","categories":"all"}`},
+		"GET /v1/projects/{id}/service-groups":       {200, ""},
+		"POST /v1/projects/{id}/service-groups":      {201, `{"name":"x"}`},
+		"GET /v1/service-groups/{id}":                {200, ""},
+		"PATCH /v1/service-groups/{id}":              {200, `{}`},
+		"DELETE /v1/service-groups/{id}":             {409, ""},
+		"GET /v1/projects/{id}/services":             {200, ""},
+		"POST /v1/projects/{id}/services":            {201, `{"name":"x"}`},
+		"GET /v1/services/{id}":                      {200, ""},
+		"PATCH /v1/services/{id}":                    {200, `{}`},
+		"DELETE /v1/services/{id}":                   {409, ""},
+		"GET /v1/services/{id}/categories":           {200, ""},
+		"POST /v1/services/{id}/categories":          {201, `{"name":"x"}`},
+		"GET /v1/categories/{id}":                    {200, ""},
+		"PATCH /v1/categories/{id}":                  {200, `{}`},
+		"DELETE /v1/categories/{id}":                 {204, ""},
+		"GET /v1/bot":                                {200, ""},
+		"PUT /v1/bot":                                {200, `{"language":"es"}`},
+		"GET /v1/clients":                            {200, ""},
+		"POST /v1/clients":                           {201, `{"name":"x","user_name":"new-client"}`},
+		"GET /v1/clients/{id}":                       {200, ""},
+		"PATCH /v1/clients/{id}":                     {200, `{}`},
+		"DELETE /v1/clients/{id}":                    {204, ""},
+		"GET /v1/specialists":                        {200, ""},
+		"POST /v1/specialists":                       {201, `{"name":"x","user_name":"new-one","roles":["agent"]}`},
+		"GET /v1/specialists/{id}":                   {200, ""},
+		"PATCH /v1/specialists/{id}":                 {200, `{}`},
+		"DELETE /v1/specialists/{id}":                {204, ""},
+		"GET /v1/specialists/{id}/tokens":            {200, ""},
+		"POST /v1/specialists/{id}/tokens":           {201, `{"description":"x","expires_at":"2026-04-01T00:00:00Z"}`},
+		"DELETE /v1/specialists/{id}/tokens/{token}": {204, ""},
+		"GET /v1/channels":                           {200, ""},
+		"GET /v1/channels/{id}":                      {200, ""},
+		"GET /v1/channels/{id}/templates":            {200, ""},
+		"GET /v1/templates/{id}":                     {200, ""},
+		"PUT /v1/templates/{id}/active":              {200, `{"active":true}`},
+		"GET /v1/quarantine":                         {200, ""},
+		"POST /v1/quarantine/{id}/replay":            {202, ""},
+		"GET /v1/conversations":                      {200, ""},
+		"GET /v1/conversations/{id}":                 {200, ""},
+		"GET /v1/conversations/{id}/messages":        {200, ""},
+		"GET /v1/cases":                              {200, ""},
+		"GET /v1/cases/{id}":                         {200, ""},
+		"PATCH /v1/cases/{id}":                       {200, `{}`},
+		"GET /v1/cases/{id}/history":                 {200, ""},
+		"GET /v1/me":                                 {200, ""},
+		"GET /openapi.yaml":                          {200, ""},
+		"GET /docs":                                  {200, ""},
+		"GET /health":                                {200, ""},
+	}
+	s := seed(t)
+	ids := map[string]string{
+		"projects": s.project, "service-groups": s.group, "services": s.service, "categories": s.category, "clients": s.client,
+		"specialists": s.agentID, "channels": s.channel, "templates": s.template, "quarantine": s.held,
+		"conversations": s.conversation, "cases": s.theCase,
+	}
+	callers := s.callers()
+	for _, rt := range routes() {
+		pattern := rt.method + " " + rt.pattern
+		row, ok := rows[pattern]
+		if !ok {
+			t.Errorf("%s: no row in this test", pattern)
+			continue
+		}
+		path := rt.pattern
+		if strings.Contains(path, "{id}") {
+			id, ok := ids[strings.Split(path, "/")[2]]
+			if !ok {
+				t.Fatalf("%s: no id for it in this test", pattern)
+			}
+			path = strings.NewReplacer("{id}", id, "{token}", s.token).Replace(path)
+		}
+		for _, c := range callers {
+			want := row.status
+			switch {
+			case rt.role == anybody:
+			case c.known == false:
+				want = 401
+			case rt.role == admin && c.role == agent:
+				want = 403
+			case c.stranger && strings.Contains(rt.pattern, "{id}"):
+				want = 404
+			}
+			if want < 300 && rt.method == http.MethodDelete {
+				continue // told at the end, when nobody needs the thing any more
+			}
+			body := strings.Replace(row.body, "new-", "new-"+strings.ReplaceAll(c.name, " ", "-"), 1)
+			a := s.do(c.token, rt.method, path, body)
+			if a.status != want {
+				t.Errorf("%s as %s: %d %s, want %d", pattern, c.name, a.status, a.text, want)
+			}
+			if c.stranger && want == 404 && strings.Contains(a.text, "demo") {
+				t.Errorf("%s tells a stranger of the company: %s", pattern, a.text)
+			}
+		}
+	}
+	for _, rt := range routes() {
+		if pattern := rt.method + " " + rt.pattern; rt.method == http.MethodDelete && rows[pattern].status == 204 && !strings.HasPrefix(rt.pattern, "/v1/specialists/{id}/") {
+			path := strings.Replace(rt.pattern, "{id}", ids[strings.Split(rt.pattern, "/")[2]], 1)
+			if a := s.do(s.admin, rt.method, path, ""); a.status != 204 {
+				t.Errorf("%s as admin: %d", pattern, a.status)
+			}
+		}
+	}
+}
+
+// caller is one kind of principal.
+type caller struct {
+	name, token, role string
+	known             bool // the token is good
+	stranger          bool // of another company
+}
+
+func (s *seeded) callers() []caller {
+	t := s.t
+	ctx := t.Context()
+	token := func(specialist string, life time.Duration) string {
+		return must(s.api.MakeToken(ctx, "demo", specialist, "test", life))
+	}
+	idle := must(s.api.MakeSpecialist(ctx, "demo", "Idle", "idle", desk.RoleAdmin))
+	off := token(idle.ID, time.Hour)
+	changed := idle
+	changed.Active = false
+	check(t, s.demo.SaveSpecialist(ctx, idle, changed, nil))
+	gone := must(s.api.MakeSpecialist(ctx, "demo", "Gone", "gone", desk.RoleAdmin))
+	orphan := token(gone.ID, time.Hour)
+	check(t, s.demo.DeleteSpecialist(ctx, gone))
+	revoked := token(s.adminID, time.Hour)
+	_, id, _ := parseToken(revoked)
+	stored := must(s.demo.Token(ctx, id))
+	stored.RevokedAt = s.now()
+	check(t, s.demo.SaveToken(ctx, stored, nil))
+	expired := token(s.adminID, time.Second)
+	s.advance(time.Minute)
+	return []caller{
+		{"nobody", "", "", false, false},
+		{"bad token", "bzn_demo_x", "", false, false},
+		{"forged token", forge(s.admin), "", false, false},
+		{"expired token", expired, "", false, false},
+		{"revoked token", revoked, "", false, false},
+		{"inactive specialist", off, "", false, false},
+		{"deleted specialist", orphan, "", false, false},
+		{"agent", s.agent, agent, true, false},
+		{"admin", s.admin, admin, true, false},
+		{"other company's admin", s.other, admin, true, true},
+	}
+}
+
+// forge makes a token of the right shape with another secret.
+func forge(value string) string {
+	head := value[:len(value)-1-sumLen]
+	last := byte('A')
+	if head[len(head)-1] == 'A' {
+		last = 'B'
+	}
+	head = head[:len(head)-1] + string(last)
+	return head + "_" + checksum(head)
+}
+
+// TestUnauthenticatedAnswersAreAlike: the answer does not tell what is wrong
+// with a token.
+func TestUnauthenticatedAnswersAreAlike(t *testing.T) {
+	s := seed(t)
+	first := ""
+	for _, c := range s.callers() {
+		if c.known {
+			continue
+		}
+		a := s.do(c.token, "GET", "/v1/me", "")
+		text := strings.Replace(a.text, fmt.Sprint(a.get("request_id")), "", 1)
+		if first == "" {
+			first = text
+		}
+		if a.status != 401 || text != first || a.header.Get("WWW-Authenticate") != "Bearer" {
+			t.Errorf("%s: %d %s, want as %s", c.name, a.status, text, first)
+		}
+	}
+}
+
+// TestAuthorizationHeader: how a token may be sent.
+func TestAuthorizationHeader(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		name, header string
+		status       int
+	}{
+		{"as RFC 6750 has it", "Bearer " + w.admin, 200},
+		{"the scheme in other letters", "bearer " + w.admin, 200},
+		{"two spaces", "Bearer  " + w.admin, 200},
+		{"another scheme", "Basic " + w.admin, 401},
+		{"no scheme", w.admin, 401},
+		{"nothing behind the scheme", "Bearer ", 401},
+		{"a letter more", "Bearer " + w.admin + "x", 401},
+		{"another company's name in it", "Bearer " + strings.Replace(w.admin, "_demo_", "_other_", 1), 401},
+	} {
+		if a := w.do("", "GET", "/v1/me", "", "Authorization: "+c.header); a.status != c.status {
+			t.Errorf("%s: %d, want %d", c.name, a.status, c.status)
+		}
+	}
+}
+
+// TestToken: a token's shape (T43), and that what is stored is no token.
+func TestToken(t *testing.T) {
+	value, stored, err := NewToken("demo", bytes.NewReader(bytes.Repeat([]byte{0xfb}, 37)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "bzn_demo_zfxzqyzv_-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7_"; !strings.HasPrefix(value, want[:9]) || len(value) != 4+4+1+8+1+43+1+8 {
+		t.Errorf("token %q", value)
+	}
+	if tenant, id, ok := parseToken(value); !ok || tenant != "demo" || id != stored.ID {
+		t.Errorf("parsed as %q %q %v", tenant, id, ok)
+	}
+	if !isValue(stored, value) || isValue(stored, value+"x") || strings.Contains(fmt.Sprint(stored), value[9:40]) || stored.LastFour != value[len(value)-4:] {
+		t.Errorf("stored %+v of %q", stored, value)
+	}
+	for i := range value {
+		for _, c := range []byte("aA0_-") {
+			other := value[:i] + string(c) + value[i+1:]
+			if _, _, ok := parseToken(other); ok && other != value {
+				t.Errorf("%q passes for a token", other)
+			}
+		}
+	}
+	if _, _, err := NewToken("demo", io.LimitReader(rand.Reader, 36)); err == nil {
+		t.Error("a token of too little randomness")
+	}
+}
+
+// TestMakeTenant: a company with its first admin, once.
+func TestMakeTenant(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	if a := w.do(w.admin, "GET", "/v1/me", ""); a.get("user_name") != "admin" || a.get("tenant.name") != "Ciudad Demo" {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+	if _, err := w.api.MakeTenant(ctx, "demo", "Again"); !errors.Is(err, fault.Conflict) {
+		t.Errorf("a company that is there: %v", err)
+	}
+	for _, id := range []string{"", "A", "a_b", strings.Repeat("a", 17)} {
+		if _, err := w.api.MakeTenant(ctx, id, "x"); !errors.Is(err, fault.Invalid) {
+			t.Errorf("short id %q: %v", id, err)
+		}
+	}
+	if _, err := w.api.MakeToken(ctx, "demo", w.adminID, "x", desk.MaxTokenLife+1); !errors.Is(err, fault.Invalid) {
+		t.Errorf("a token of more than a year: %v", err)
+	}
+	if _, err := w.api.MakeSpecialist(ctx, "demo", "x", "lprada", desk.RoleAgent); !errors.Is(err, fault.Invalid) {
+		t.Errorf("a user name that is taken: %v", err)
+	}
+	// A run that broke off after the admin was made is finished by the next.
+	half := w.api.Store.In("half")
+	must(w.api.firstAdmin(ctx, half))
+	token := must(w.api.MakeTenant(ctx, "half", "Half"))
+	if a := w.do(token, "GET", "/v1/me", ""); a.status != 200 || a.get("id") != store.Hash("first admin", "half") {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+}
+
+// FuzzParseToken: whatever is sent for a token, reading it is quick and gives
+// only names that may become keys.
+func FuzzParseToken(f *testing.F) {
+	value, _, err := NewToken("demo", rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{"", value, "bzn_", strings.Repeat("_", 70), "bzn_" + strings.Repeat("a", 10000), forge(value)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		began := time.Now()
+		tenant, id, ok := parseToken(s)
+		if d := time.Since(began); d > time.Second {
+			t.Fatalf("%d bytes took %v", len(s), d)
+		}
+		if n := testing.AllocsPerRun(1, func() { parseToken(s) }); n > 20 {
+			t.Fatalf("%v allocations", n)
+		}
+		if ok && (!store.ValidTenant(tenant) || !validID(id) || !strings.HasPrefix(s, "bzn_"+tenant+"_"+id+"_")) {
+			t.Fatalf("%q read as %q %q", s, tenant, id)
+		}
+	})
+}
