@@ -122,3 +122,38 @@ func TestUnknownOutcome_R6(t *testing.T) {
 		})
 	}
 }
+
+func TestADeadProcessLeavesItsSendToTheReceipt_R6(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		sent  bool // the dead process had sent
+		sends int
+	}{
+		{"what it had sent is not sent again, however far the run's clock is ahead", true, 1},
+		{"what it had not sent is sent once", false, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, options{})
+			real := w.clock.Now().Add(-8 * 24 * time.Hour) // the provider's clock
+			w.in.Webhook.RealNow = func() time.Time { return real }
+			w.out.Epoch = "before"
+			w.phone.loseAnswers, w.phone.arrive = true, test.sent
+			b := w.message("wamid.1", "5491", "hola")
+			b.Messages[0].SentAt = real
+			w.deliver("acme", body(b))
+			for w.phone.calls == 0 && w.driver.Step() {
+			}
+			w.phone.loseAnswers = false
+			w.out.Epoch = "after"
+			for _, post := range w.phone.takePosts() {
+				w.deliver(post.tenant, post.body)
+			}
+			w.settle(time.Minute)
+			turns := w.turns("acme", store.ConversationID(channelID("acme"), "5491"))
+			r := turns[0].Replies[0]
+			if r.Status != desk.Accepted || len(w.phone.sentTo("acme", "5491")) != test.sends {
+				t.Errorf("sent %d times: %+v", len(w.phone.sentTo("acme", "5491")), r)
+			}
+		})
+	}
+}

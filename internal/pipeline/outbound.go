@@ -20,6 +20,7 @@ import (
 const (
 	LeaseTime    = 60 * time.Second // a claim without a result is an unknown outcome after this
 	SendTimeout  = 20 * time.Second // of one call to a provider
+	ReceiptGrace = 10 * time.Second // a receipt may take this long, also where a dead process's lease ends sooner
 	FirstPause   = 5 * time.Second  // doubled with each further one
 	MaxPause     = 60 * time.Second // a longer one is a wait
 	MaxPauses    = 5                // short pauses in a row
@@ -362,6 +363,9 @@ func (d *drain) settle(ctx context.Context, t *store.StoredTurn, i int, recent [
 		}
 		r.Status, r.Done, r.ProviderID, r.SentAt, r.Lease = desk.Accepted, true, id, r.Lease.From, nil
 		return true, d.record(ctx, t)
+	}
+	if rest := r.Lease.From.Add(ReceiptGrace).Sub(d.Now()); rest > 0 {
+		return true, queue.Again(rest)
 	}
 	if r.Type != desk.ReplyTemplate && r.Attempts < MaxAttempts {
 		return false, nil

@@ -152,6 +152,9 @@ func (w *Webhook) message(ctx context.Context, c store.Company, ch desk.Channel,
 // first, every time it comes, since somebody may have to be told.
 func (w *Webhook) receipt(ctx context.Context, c store.Company, ch desk.Channel, r desk.Receipt, salt string) error {
 	r.Channel, r.At = ch.ID, w.plausible(r.At)
+	if r.Enqueued {
+		r.At = w.Now() // it is compared with when we sent, by our own clock
+	}
 	if r.Status == desk.Failed {
 		sealed, err := queue.Seal(desk.StageInbound, c.Tenant, desk.InboundEvent{Failure: &r})
 		if err != nil {

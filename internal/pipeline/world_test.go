@@ -416,7 +416,7 @@ func (p *phone) send(a channel.Account, to string, out desk.Outgoing, ref string
 		return p.answer(s)
 	}
 	p.posts = append(p.posts, pending{tenant, body(channel.Batch{Receipts: []desk.Receipt{{
-		SendID: id, MessageID: "wamid." + id, Status: desk.Accepted, Enqueued: true, Destination: to, At: p.now(),
+		SendID: id, MessageID: "wamid." + id, Status: desk.Accepted, Enqueued: true, Destination: to, At: p.now().Add(-8 * 24 * time.Hour),
 	}}})})
 	return p.answer(s)
 }

@@ -1,0 +1,165 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"buzon/infra/local/atomicfile"
+	"buzon/internal/secret"
+	"buzon/internal/store"
+)
+
+// The files in the data folder, both readable by their owner alone.
+const (
+	PlanFile = "demo-plan.json" // the plan
+	File     = "demo.json"      // how to reach the demo (contract section 1)
+)
+
+// Ensure brings the demo into being in the data folder, or finds it there, and
+// writes demo.json with the addresses of this run. When it returns nil the demo
+// is whole and demo.json says how to reach it.
+func Ensure(ctx context.Context, folder, baseURL string, m Maker, s *store.Store, secrets secret.Store) (Plan, error) {
+	p, err := load(filepath.Join(folder, PlanFile))
+	if errors.Is(err, os.ErrNotExist) {
+		if p, err = m.Plan(); err == nil {
+			err = save(filepath.Join(folder, PlanFile), p)
+		}
+	}
+	if err != nil {
+		return p, err
+	}
+	if !p.Done {
+		if err := Create(ctx, s, secrets, p); err != nil {
+			return p, err
+		}
+	}
+	if err := save(filepath.Join(folder, File), describe(p, baseURL)); err != nil {
+		return p, err
+	}
+	if p.Done {
+		return p, nil
+	}
+	p.Done = true
+	return p, save(filepath.Join(folder, PlanFile), p)
+}
+
+func load(path string) (Plan, error) {
+	var p Plan
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return p, fmt.Errorf("demo: %w", err)
+	}
+	if err := json.Unmarshal(data, &p); err != nil || p.Demo.Tenant.ID == "" || p.Other.Tenant.ID == "" {
+		return p, fmt.Errorf("demo: %s: not a plan", path)
+	}
+	return p, nil
+}
+
+func save(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("demo: %s: %w", path, err)
+	}
+	if err := atomicfile.Write(path, append(data, '\n')); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	return nil
+}
+
+// description is demo.json.
+type description struct {
+	BaseURL    string                        `json:"base_url"`
+	Tenant     string                        `json:"tenant"`
+	AdminToken string                        `json:"admin_token"`
+	AgentToken string                        `json:"agent_token"`
+	Channels   map[string]channelDescription `json:"channels"`
+	People     peopleDescription             `json:"people"`
+	Projects   []projectDescription          `json:"projects"`
+	Other      otherDescription              `json:"other"`
+}
+
+type channelDescription struct {
+	ID            string `json:"id"`
+	Key           string `json:"key"`
+	WebhookURL    string `json:"webhook_url"`
+	CallbackURL   string `json:"callback_url"`
+	Identifier    string `json:"identifier"`
+	App           string `json:"app"`
+	AppID         string `json:"app_id"`
+	PhoneNumberID string `json:"phone_number_id"`
+	APIKey        string `json:"api_key"`
+}
+
+type peopleDescription struct {
+	Registered struct {
+		Number  string `json:"number"`
+		Name    string `json:"name"`
+		Culture string `json:"culture"`
+	} `json:"registered"`
+	Inactive struct {
+		Number string `json:"number"`
+	} `json:"inactive"`
+}
+
+type projectDescription struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+type otherDescription struct {
+	Tenant     string                        `json:"tenant"`
+	AdminToken string                        `json:"admin_token"`
+	Channels   map[string]channelDescription `json:"channels"`
+}
+
+func describe(p Plan, baseURL string) description {
+	d := description{
+		BaseURL:    baseURL,
+		Tenant:     p.Demo.Tenant.ID,
+		AdminToken: p.Demo.Tokens[0].Value,
+		AgentToken: p.Demo.Tokens[1].Value,
+		Channels:   channels(p.Demo, baseURL),
+		Other:      otherDescription{p.Other.Tenant.ID, p.Other.Tokens[0].Value, channels(p.Other, baseURL)},
+	}
+	for _, v := range p.Demo.Clients {
+		switch v.Phone {
+		case registeredNumber:
+			d.People.Registered.Number, d.People.Registered.Name, d.People.Registered.Culture = v.Phone, v.Name, v.Culture
+		case inactiveNumber:
+			d.People.Inactive.Number = v.Phone
+		}
+	}
+	for _, v := range p.Demo.Projects {
+		d.Projects = append(d.Projects, projectDescription{v.ID, v.Name})
+	}
+	return d
+}
+
+func channels(c Company, baseURL string) map[string]channelDescription {
+	ch := c.Channel
+	return map[string]channelDescription{ch.Kind: {
+		ID:            ch.ID,
+		Key:           ch.Kind,
+		WebhookURL:    ch.WebhookURL(baseURL),
+		CallbackURL:   ch.CallbackURL(baseURL),
+		Identifier:    ch.Identifier,
+		App:           ch.App,
+		AppID:         ch.AppID,
+		PhoneNumberID: ch.PhoneNumberID,
+		APIKey:        ch.APIKey,
+	}}
+}
+
+// WebhookURL is where the provider posts everything.
+func (ch Channel) WebhookURL(baseURL string) string {
+	return baseURL + "/webhooks/" + ch.Provider + "/" + ch.ID + "/" + ch.Secret
+}
+
+// CallbackURL is where the provider posts verdicts on templates.
+func (ch Channel) CallbackURL(baseURL string) string {
+	return baseURL + "/callbacks/templates/" + ch.Provider + "/" + ch.ID + "/" + ch.Secret
+}

@@ -1,0 +1,272 @@
+// Package system is all of Buzón in one process, on one folder: the functions of
+// AWS as handlers and consumers, the embedded engines below them, a demo and the
+// simulator beside them. [Start] is what make run runs, and what a test runs on a
+// temporary folder.
+package system
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"buzon/infra/local/clock"
+	"buzon/infra/local/demo"
+	"buzon/infra/local/ids"
+	"buzon/infra/local/simulator"
+	blobs "buzon/internal/blob/embedded"
+	"buzon/internal/channel"
+	"buzon/internal/channel/gupshup"
+	"buzon/internal/fault"
+	"buzon/internal/link"
+	"buzon/internal/pipeline"
+	queues "buzon/internal/queue/embedded"
+	"buzon/internal/secret"
+	secrets "buzon/internal/secret/embedded"
+	"buzon/internal/store"
+	tables "buzon/internal/table/embedded"
+)
+
+// The names in the data folder, beside those of package demo.
+const (
+	tableFile     = "table.db"
+	queueFile     = "queues.db"
+	blobFolder    = "files"
+	secretFile    = "secrets.json"
+	clockFile     = "clock.json"
+	simulatorFile = "simulator.db"
+)
+
+// cacheFor is how long configuration is kept; a write in this process takes
+// effect at once (design section 4).
+const cacheFor = 30 * time.Second
+
+// Config says how to start a system.
+type Config struct {
+	Settings
+	// Now is the machine's clock; nil: time.Now. The run's own clock is ahead of
+	// it by what the simulator was told to let pass.
+	Now func() time.Time
+	// Log takes what happens; nil: nothing does.
+	Log *slog.Logger
+	// Version of the program.
+	Version string
+	// NoSync leaves out the wait for the disk, for tests: what was written
+	// survives the process, not the machine.
+	NoSync bool
+}
+
+// System is a running system. Make it with [Start].
+type System struct {
+	config    Config
+	base      string
+	listener  net.Listener
+	server    *http.Server
+	clock     *clock.Clock
+	table     *tables.Table
+	queues    *queues.Queues
+	blobs     *blobs.Store
+	secrets   *secrets.Store
+	store     *store.Store
+	keys      *link.Keys
+	ids       *idMaker
+	providers map[string]channel.Provider
+	webhook   *pipeline.Webhook
+	timers    *pipeline.Clock
+	phones    *simulator.Log
+	simulator *simulator.Simulator
+	plan      demo.Plan
+
+	loops   sync.WaitGroup
+	end     context.CancelFunc // of the loops
+	ticks   chan chan<- struct{}
+	closers []func() error // in the order of opening
+	stop    sync.Once
+	stopped error
+}
+
+// Start starts a system on the folder cfg.Data, which one process at a time can
+// have. When it returns, demo.json is there and the system answers on 127.0.0.1
+// until [System.Stop]; ctx bounds the start alone. An error is written for
+// whoever started it, and leaves nothing running.
+func Start(ctx context.Context, cfg Config) (*System, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &System{config: cfg, ticks: make(chan chan<- struct{})}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *System) start(ctx context.Context) error {
+	if err := s.open(); err != nil {
+		return fmt.Errorf("data folder %s: %w", s.config.Data, err)
+	}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(s.config.Port))
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("setting PORT: %w", err)
+	}
+	s.listener = listener
+	s.closers = append(s.closers, func() error { return closed(listener.Close()) })
+	s.base = "http://" + listener.Addr().String()
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	s.wire()
+	s.serve()
+	return nil
+}
+
+// open opens what is in the folder; the table first, whose lock keeps other
+// processes away from all of it.
+func (s *System) open() error {
+	if err := os.MkdirAll(s.config.Data, 0o700); err != nil {
+		return err
+	}
+	var err error
+	in := func(name string) string { return filepath.Join(s.config.Data, name) }
+	if s.table, err = tables.Open(in(tableFile), tables.Options{NoSync: s.config.NoSync}); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.table.Close)
+	if s.clock, err = clock.Open(in(clockFile), s.config.Now); err != nil {
+		return err
+	}
+	if s.queues, err = queues.Open(in(queueFile), queues.Options{Now: s.clock.Now, NoSync: s.config.NoSync}); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.queues.Close)
+	if s.secrets, err = secrets.Open(in(secretFile)); err != nil {
+		return err
+	}
+	if s.phones, err = simulator.OpenLog(in(simulatorFile), s.config.NoSync); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.phones.Close)
+	return nil
+}
+
+// filesKey is the name of the key that signs links to files.
+const filesKey = "/buzon/local/files"
+
+// prepare makes what a first start has to make, and finds it at later ones.
+func (s *System) prepare(ctx context.Context) error {
+	if err := link.Ensure(ctx, s.secrets); err != nil {
+		return err
+	}
+	key, err := ensureKey(ctx, s.secrets, filesKey)
+	if err != nil {
+		return err
+	}
+	s.blobs, err = blobs.Open(filepath.Join(s.config.Data, blobFolder), blobs.Options{
+		Key: key, BaseURL: s.publicURL, Now: s.clock.Now, NoSync: s.config.NoSync,
+	})
+	if err != nil {
+		return err
+	}
+	s.ids = newIDMaker(s.clock.Now)
+	s.store = &store.Store{Table: s.table, Now: s.clock.Now, NewID: s.ids.next, CacheFor: cacheFor}
+	s.keys = &link.Keys{Secrets: s.secrets}
+	maker := demo.Maker{Now: func() time.Time { return s.clock.Now().Truncate(time.Millisecond) }, NewID: s.ids.next}
+	s.plan, err = demo.Ensure(ctx, s.config.Data, s.base, maker, s.store, s.secrets)
+	if err != nil {
+		return err
+	}
+	// Whoever received a record is gone with the process before.
+	return s.queues.ReleaseInFlight()
+}
+
+// ensureKey gives the 256-bit key of that name, new or not.
+func ensureKey(ctx context.Context, in secret.Store, name string) ([]byte, error) {
+	err := in.Create(ctx, name, ids.Secret())
+	if err != nil && !errors.Is(err, fault.Conflict) {
+		return nil, fmt.Errorf("secret %s: %w", name, err)
+	}
+	value, err := in.Get(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("secret %s: %w", name, err)
+	}
+	key, err := base64.RawURLEncoding.DecodeString(value)
+	if err != nil {
+		return nil, fmt.Errorf("secret %s: not a key", name)
+	}
+	return key, nil
+}
+
+// publicURL begins the links that are handed to people.
+func (s *System) publicURL() string { return cmp.Or(s.config.PublicURL, s.base) }
+
+// BaseURL is where the system answers, "http://127.0.0.1:3000".
+func (s *System) BaseURL() string { return s.base }
+
+// DemoFile is where demo.json is.
+func (s *System) DemoFile() string { return filepath.Join(s.config.Data, demo.File) }
+
+// wire puts the stages and the simulator together.
+func (s *System) wire() {
+	s.simulator = s.newSimulator()
+	base, client := s.config.GupshupURL, &http.Client{}
+	if base == "" {
+		base, client = gupshup.BaseURL, &http.Client{Transport: simulator.Direct{Handler: s.simulator.Gupshup()}}
+	}
+	s.providers = map[string]channel.Provider{
+		"gupshup": gupshup.Provider{BaseURL: base, HTTP: client, Now: s.config.Now},
+	}
+	s.wireStages(rand.Text())
+}
+
+func (s *System) newSimulator() *simulator.Simulator {
+	line := func(c demo.Company) simulator.Line {
+		ch := c.Channel
+		return simulator.Line{
+			ID: ch.ID, Key: ch.Kind, Company: c.Tenant.Name, App: ch.App, AppID: ch.AppID, APIKey: ch.APIKey,
+			Identifier: ch.Identifier, PhoneNumberID: ch.PhoneNumberID, WebhookURL: ch.WebhookURL(s.base),
+		}
+	}
+	return simulator.New(simulator.Options{
+		Lines:     []simulator.Line{line(s.plan.Demo), line(s.plan.Other)},
+		People:    people(s.plan),
+		Phones:    s.phones,
+		Log:       s.config.Log,
+		Now:       func() time.Time { return s.config.Now().UTC() },
+		Channel:   s.channelOf,
+		Template:  s.templateOf,
+		PublicURL: s.publicURL(),
+		Clock:     s.clock.Now,
+		Advance:   s.advance,
+		External:  s.config.GupshupURL,
+	})
+}
+
+// people are the phones that the simulator's page offers.
+func people(p demo.Plan) []simulator.Person {
+	var out []simulator.Person
+	for _, c := range p.Demo.Clients {
+		switch {
+		case c.Phone == "":
+		case c.Active:
+			out = append(out, simulator.Person{Number: c.Phone, Name: c.Name, Note: "registered at " + p.Demo.Tenant.Name})
+		default:
+			out = append(out, simulator.Person{Number: c.Phone, Name: c.Name, Note: "inactive at " + p.Demo.Tenant.Name})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b simulator.Person) int { return cmp.Compare(a.Number, b.Number) })
+	return append(out, simulator.Person{Number: demo.NewNumber, Note: "somebody new, +" + demo.NewNumber})
+}
