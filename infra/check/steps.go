@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// fuzzTotal is shared by all fuzz targets unless -fuzz says otherwise; each gets
+// at most fuzzMost.
+const (
+	fuzzTotal = 90 * time.Second
+	fuzzMost  = 5 * time.Second
+)
+
+// format fails if gofmt would change a file.
+func format(ctx context.Context, s settings) error {
+	out, err := exec.CommandContext(ctx, "gofmt", "-l", "internal", "infra").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("gofmt: %w: %s", err, out)
+	}
+	if len(out) > 0 {
+		fmt.Fprintf(s.out, "%s", out)
+		return fmt.Errorf("gofmt -w has something to do")
+	}
+	return nil
+}
+
+func lint(ctx context.Context, s settings) error {
+	return run(ctx, s, linter.path(), "run", "./...")
+}
+
+// goTests runs all tests, under the race detector where a C compiler is.
+func goTests(ctx context.Context, s settings) error {
+	args := []string{"test", "-shuffle=on", "-timeout", "15m"}
+	if compiler.path() != "" {
+		args = append(args, "-race")
+	} else {
+		s.skip("race detector", "needs "+compiler.hint)
+	}
+	return run(ctx, s, "go", append(args, "./...")...)
+}
+
+// fuzz runs every fuzz target for a short while on top of its seeds.
+func fuzz(ctx context.Context, s settings) error {
+	targets, err := fuzzTargets(".")
+	if err != nil {
+		return err
+	}
+	if len(targets) == 0 {
+		return fmt.Errorf("no fuzz target found")
+	}
+	each := s.fuzzTime
+	if each == 0 {
+		each = min(fuzzMost, fuzzTotal/time.Duration(len(targets))).Round(100 * time.Millisecond)
+	}
+	for _, t := range targets {
+		from := time.Now()
+		// -run gets the target too: its seeds run before anything is made up.
+		pattern := "^" + t.name + "$"
+		cmd := exec.CommandContext(ctx, "go", "test", "-run", pattern, "-fuzz", pattern, "-fuzztime", each.String(), "./"+t.dir)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			fmt.Fprintf(s.out, "%s", out)
+			return fmt.Errorf("%s in %s: %w", t.name, t.dir, err)
+		}
+		fmt.Fprintf(s.out, "  %-30s %-28s %s, %.1f s in all\n", t.name, t.dir, lastCount(out), time.Since(from).Seconds())
+	}
+	return nil
+}
+
+// target is one fuzz function and the folder it is in.
+type target struct{ dir, name string }
+
+var fuzzFunc = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
+
+// fuzzTargets finds the fuzz functions below root by reading the test files.
+func fuzzTargets(root string) ([]target, error) {
+	var targets []target
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		dir, err := filepath.Rel(root, filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		for _, m := range fuzzFunc.FindAllSubmatch(src, -1) {
+			targets = append(targets, target{filepath.ToSlash(dir), string(m[1])})
+		}
+		return nil
+	})
+	return targets, err
+}
+
+var execs = regexp.MustCompile(`execs: (\d+)`)
+
+// lastCount is how many inputs the fuzzer says it tried.
+func lastCount(out []byte) string {
+	all := execs.FindAllSubmatch(out, -1)
+	if len(all) == 0 {
+		return "seeds only"
+	}
+	return string(bytes.TrimSpace(all[len(all)-1][1])) + " inputs"
+}
+
+// browser walks the pages in Chromium, driven from Node.js: the test that go test
+// alone leaves out.
+func browser(ctx context.Context, s settings) error {
+	if err := run(ctx, s, npm.path(), "--prefix", "internal/pages/browser", "ci", "--no-audit", "--no-fund"); err != nil {
+		return fmt.Errorf("npm ci: %w", err)
+	}
+	s.env = []string{"BUZON_BROWSER=1", "CHROMIUM=" + chromium.path()}
+	return run(ctx, s, "go", "test", "-count", "1", "-run", "^TestBrowser", "./internal/pages")
+}
