@@ -30,7 +30,7 @@ type step struct {
 type settings struct {
 	fuzzTime time.Duration // of each fuzz target; zero: a share of fuzzTotal
 	out      io.Writer
-	env      []string // for commands, besides this process's own
+	env      []string               // for commands, besides this process's own
 	skip     func(what, why string) // notes a part of a step that is left out
 }
 

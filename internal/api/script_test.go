@@ -76,7 +76,7 @@ func fits(a answer, want string) error {
 		path, text, _ := strings.Cut(part, "=")
 		var value any
 		if err := json.Unmarshal([]byte(text), &value); err != nil {
-			return fmt.Errorf("bad expectation %q: %v", part, err)
+			return fmt.Errorf("bad expectation %q: %w", part, err)
 		}
 		if got := a.get(path); !reflect.DeepEqual(got, value) {
 			return fmt.Errorf("want %s, got %v", part, got)

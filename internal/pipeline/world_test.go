@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -374,7 +375,8 @@ func (p *phone) Send(ctx context.Context, a channel.Account, to string, out desk
 		sent, err = p.send(a, to, out, ref)
 		return err
 	})
-	if _, classified := err.(*channel.Error); err != nil && !classified {
+	var classified *channel.Error
+	if err != nil && !errors.As(err, &classified) {
 		verdict := channel.Unknown
 		if strings.Contains(err.Error(), fault.Busy.Error()) {
 			verdict = channel.Later

@@ -114,7 +114,7 @@ func (a *answer) run(h http.Handler, r *http.Request) {
 		if p := recover(); p != nil {
 			*a = answer{header: http.Header{}}
 			a.WriteHeader(http.StatusInternalServerError)
-			if p != http.ErrAbortHandler {
+			if p != http.ErrAbortHandler { //nolint:errorlint // what was panicked with, never wrapped
 				panic(p)
 			}
 		}

@@ -59,8 +59,8 @@ func Handler(mux *http.ServeMux, o Options) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		defer func() {
 			cause := recover()
-			cut := cause != nil && out.status != 0 // too late for another answer
-			if cause != nil && cause != http.ErrAbortHandler {
+			cut := cause != nil && out.status != 0             // too late for another answer
+			if cause != nil && cause != http.ErrAbortHandler { //nolint:errorlint // what was panicked with, never wrapped
 				o.Log.Error("panic", "request_id", e.id, "route", route(r), "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			}
 			if cause != nil && !cut {

@@ -85,7 +85,7 @@ func TestHandler(t *testing.T) {
 func TestPanicAfterTheAnswerBegan(t *testing.T) {
 	h, log := edge(routes())
 	defer func() {
-		if p := recover(); p != http.ErrAbortHandler {
+		if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // what was panicked with, never wrapped
 			t.Errorf("panicked with %v", p)
 		}
 		if !strings.Contains(log.String(), "too late") {
