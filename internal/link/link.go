@@ -2,8 +2,8 @@
 // the form's and the tracking link's. Both derive from their cause, so that a
 // step that runs twice makes the same link, and only their SHA-256 is stored.
 //
-//	form secret     = HMAC(form key, reply id)
-//	tracking secret = HMAC(tracking key, form secret)
+//	form secret     = HMAC(key, "form", tenant, reply id)
+//	tracking secret = HMAC(key, "tracking", tenant, form secret)
 //
 // Both are "<tenant>-<43 characters of base64url>": 256 bits, and the company
 // they belong to, so that each is found with one read.
@@ -35,8 +35,20 @@ type keyset struct {
 	Keys    map[string][]byte `json:"keys"` // by id; 32 bytes each
 }
 
-// Keys reads the signing keys from the secret store and keeps them. Old keys
-// stay valid: what was signed says which one it used.
+// valid tells whether there is a current key and none is too short to sign with.
+func (s keyset) valid() bool {
+	for _, key := range s.Keys {
+		if len(key) < sha256.Size {
+			return false
+		}
+	}
+	_, ok := s.Keys[s.Current]
+	return ok && s.Current != ""
+}
+
+// Keys reads the signing keys from the secret store and keeps them; it reads
+// again when it is asked for one that it does not know. Old keys stay valid: what
+// was signed says which one it used. It is safe for use by several goroutines.
 type Keys struct {
 	Secrets secret.Store
 
@@ -92,8 +104,8 @@ func (k *Keys) load(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", KeyName, err)
 	}
 	var set keyset
-	if err := json.Unmarshal([]byte(value), &set); err != nil || len(set.Keys[set.Current]) < sha256.Size {
-		return fmt.Errorf("%s: not a key set", KeyName)
+	if err := json.Unmarshal([]byte(value), &set); err != nil || !set.valid() {
+		return fmt.Errorf("%s: not a key set", KeyName) // the cause may quote the value
 	}
 	k.set = set
 	return nil
@@ -136,6 +148,10 @@ func Tenant(secret string) (string, bool) {
 			return "", false
 		}
 	}
-	_, err := base64.RawURLEncoding.DecodeString(rest)
-	return tenant, err == nil
+	// 256 bits have one spelling; a decoder that is not strict ignores line ends
+	// and the bits left over.
+	if sum, err := base64.RawURLEncoding.Strict().DecodeString(rest); err != nil || len(sum) != sha256.Size {
+		return "", false
+	}
+	return tenant, true
 }

@@ -98,8 +98,11 @@ func (c Company) SaveCase(ctx context.Context, k desk.Case) error {
 func (c Company) caseItem(k desk.Case) table.Item {
 	it := item(c.caseKey(k.ID), k)
 	part, when := "closed", k.ClosedAt
-	if k.State.Open() {
+	switch {
+	case k.State.Open():
 		part, when = "open", k.CreatedAt
+	case when.IsZero():
+		when = k.ChangedAt
 	}
 	it.Index = table.Key{PK: c.pk("CASES", part), SK: millis(when) + "#" + k.ID}
 	return it
@@ -145,9 +148,17 @@ func (c Company) CaseHistory(ctx context.Context, id string) ([]desk.CaseEvent, 
 		out[i] = e.CaseEvent
 	}
 	slices.SortStableFunc(out, func(a, b desk.CaseEvent) int {
-		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.ID, b.ID))
+		return cmp.Or(a.At.Compare(b.At), first(a)-first(b), strings.Compare(a.ID, b.ID))
 	})
 	return out, nil
+}
+
+// first puts the making of a case before what happened in the same moment.
+func first(e desk.CaseEvent) int {
+	if e.Kind == desk.CaseCreated {
+		return 0
+	}
+	return 1
 }
 
 // CaseFilter chooses cases; empty fields choose all.
@@ -167,10 +178,12 @@ func (f CaseFilter) keeps(k desk.Case) bool {
 }
 
 // Cases lists cases: the open ones by their last change, then the closed ones by
-// when they were closed; newest first.
+// when they were closed; newest first. The index may be a minute late; what
+// changes between two pages: see lister.
 func (c Company) Cases(ctx context.Context, f CaseFilter, limit int, cursor string) ([]desk.Case, string, error) {
 	l := lister[desk.Case]{
-		pks:    []string{c.pk("CASES", "open")},
+		live:   []string{c.pk("CASES", "open")},
+		most:   MaxLive,
 		past:   c.pk("CASES", "closed"),
 		recent: func(k desk.Case) (time.Time, string) { return k.ChangedAt, k.ID },
 		keep:   f.keeps,
@@ -180,7 +193,7 @@ func (c Company) Cases(ctx context.Context, f CaseFilter, limit int, cursor stri
 	case f.State.Open():
 		l.past = ""
 	default:
-		l.pks = nil
+		l.live = nil
 	}
 	return list(ctx, c.Table, l, limit, cursor)
 }

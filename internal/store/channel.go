@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"buzon/internal/desk"
 	"buzon/internal/fault"
@@ -13,7 +14,7 @@ import (
 
 func (c Company) channelName(id string) string   { return c.Tenant + " channel " + id }
 func (c Company) templatesName(ch string) string { return c.Tenant + " templates " + ch }
-func (c Company) templatesPK(ch string) string   { return c.pk("TEMPLATES", ch) }
+func (c Company) templatesPK() string            { return c.pk("TEMPLATES") }
 func everything[T any](T) bool                   { return true }
 func notDeleted(ch desk.Channel) bool            { return !ch.Deleted }
 
@@ -68,63 +69,48 @@ func (c Company) Template(ctx context.Context, id string) (desk.Template, error)
 func (c Company) SaveTemplate(ctx context.Context, v desk.Template, also Also) error {
 	c.forget(c.templatesName(v.Channel))
 	defer c.forget(c.templatesName(v.Channel))
-	it := item(c.templateKey(v.ID), v)
-	it.Index = table.Key{PK: c.templatesPK(v.Channel), SK: v.ID}
-	return c.write(ctx, []table.Op{table.Save(it)}, also, nil)
+	return c.write(ctx, []table.Op{table.Save(item(c.templateKey(v.ID), v))}, also, nil)
 }
 
-// Templates gives all templates of a channel, from the cache; each is read
-// strongly, so that what forbids sending is seen.
+// Templates gives all templates of a channel, newest first, from the cache.
+// They are read strongly, so that what forbids sending is seen. Do not change
+// what it holds.
 func (c Company) Templates(ctx context.Context, channel string) ([]desk.Template, error) {
 	return cachedRead(ctx, c.Store, c.templatesName(channel), func(ctx context.Context) ([]desk.Template, error) {
-		var out []desk.Template
-		for cursor := ""; ; {
-			listed, next, err := c.TemplateList(ctx, channel, everything, 100, cursor)
-			if err != nil {
-				return nil, err
-			}
-			keys := make([]table.Key, len(listed))
-			for i, t := range listed {
-				keys[i] = c.templateKey(t.ID)
-			}
-			if len(keys) > 0 {
-				items, err := c.Table.Get(ctx, keys...)
-				if err != nil {
-					return nil, fmt.Errorf("templates of %s: %w", channel, err)
-				}
-				for _, it := range items {
-					if !it.Exists() {
-						continue
-					}
-					t, err := decode[desk.Template](it)
-					if err != nil {
-						return nil, err
-					}
-					out = append(out, t)
-				}
-			}
-			if next == "" {
-				return out, nil
-			}
-			cursor = next
-		}
+		return c.freshTemplates(ctx, channel)
 	})
 }
 
-// TemplateList lists a channel's templates, newest first.
-func (c Company) TemplateList(ctx context.Context, channel string, keep func(desk.Template) bool, limit int, cursor string) ([]desk.Template, string, error) {
-	return newestFirst(ctx, c.Table, c.templatesPK(channel), keep, limit, cursor)
+func (c Company) freshTemplates(ctx context.Context, channel string) ([]desk.Template, error) {
+	list, err := all[desk.Template](ctx, c.Table, c.templatesPK(), "")
+	if err != nil {
+		return nil, err
+	}
+	list = slices.DeleteFunc(list, func(t desk.Template) bool { return t.Channel != channel })
+	slices.Reverse(list)
+	return list, nil
 }
 
-// TemplateByProviderID finds a template of a channel by the provider's id for it.
+// TemplateList lists a channel's templates, newest first, read strongly.
+func (c Company) TemplateList(ctx context.Context, channel string, keep func(desk.Template) bool, limit int, cursor string) ([]desk.Template, string, error) {
+	l := lister[desk.Template]{past: c.templatesPK(), base: true}
+	l.keep = func(t desk.Template) bool { return t.Channel == channel && keep(t) }
+	return list(ctx, c.Table, l, limit, cursor)
+}
+
+// TemplateByProviderID finds a template of a channel by the provider's id for
+// it, strongly, also one that another process has just made; fault.NotFound
+// without one.
 func (c Company) TemplateByProviderID(ctx context.Context, channel, providerID string) (desk.Template, error) {
-	list, err := c.Templates(ctx, channel)
-	if err != nil {
-		return desk.Template{}, err
-	}
-	for _, t := range list {
-		if t.ProviderID == providerID {
-			return c.Template(ctx, t.ID)
+	for _, read := range []func(context.Context, string) ([]desk.Template, error){c.Templates, c.freshTemplates} {
+		list, err := read(ctx, channel)
+		if err != nil {
+			return desk.Template{}, err
+		}
+		for _, t := range list {
+			if t.ProviderID == providerID {
+				return c.Template(ctx, t.ID)
+			}
 		}
 	}
 	return desk.Template{}, fmt.Errorf("template %s: %w", providerID, fault.NotFound)

@@ -141,11 +141,12 @@ type ConversationFilter struct {
 }
 
 // Conversations lists conversations, the active and waiting ones first by their
-// last message, then the idle ones by when they became so; newest first.
+// last message, then the idle ones by when they became so; newest first. The
+// index may be a minute late; what changes between two pages: see lister.
 func (c Company) Conversations(ctx context.Context, f ConversationFilter, limit int, cursor string) ([]desk.Conversation, string, error) {
 	states := []desk.ConversationState{desk.ConversationActive, desk.ConversationWaiting}
-	live := lister[desk.Conversation]{
-		pks:    []string{},
+	l := lister[desk.Conversation]{
+		most:   MaxLive,
 		recent: func(v desk.Conversation) (time.Time, string) { return v.LastMessageAt, v.ID },
 		keep: func(v desk.Conversation) bool {
 			return (f.Channel == "" || v.Channel == f.Channel) && (f.Contact == "" || v.Contact == f.Contact) &&
@@ -155,31 +156,29 @@ func (c Company) Conversations(ctx context.Context, f ConversationFilter, limit 
 	}
 	for _, s := range states {
 		if f.State == "" || f.State == s {
-			live.pks = append(live.pks, c.pk("CONVS", string(s)))
+			l.live = append(l.live, c.pk("CONVS", string(s)))
 		}
 	}
 	if f.State != "" && f.State != desk.ConversationIdle {
-		live.past = ""
+		l.past = ""
 	}
-	return list(ctx, c.Table, live, limit, cursor)
+	return list(ctx, c.Table, l, limit, cursor)
 }
 
 // History lists the turns of a conversation in the order of the provider's
-// time, oldest first. It reads the index: the newest may be a minute late.
+// time, oldest first. It reads the index: the newest may be a minute late. A
+// cursor that it did not give is a *fault.Input.
 func (c Company) History(ctx context.Context, conversation string, limit int, cursor string) ([]desk.Turn, string, error) {
-	page, err := c.Table.Query(ctx, table.Q{PK: c.pk("TURNS", conversation), Index: true, Limit: limit, Cursor: cursor})
+	s := scan[StoredTurn, *StoredTurn]{table: c.Table, keep: everything[StoredTurn], limit: max(limit, 1)}
+	next, _, err := s.fill(ctx, table.Q{PK: c.pk("TURNS", conversation), Index: true, Cursor: cursor})
 	if err != nil {
-		return nil, "", fmt.Errorf("turns of %s: %w", conversation, err)
+		return nil, "", err
 	}
-	out := make([]desk.Turn, 0, len(page.Items))
-	for _, it := range page.Items {
-		t, err := decode[StoredTurn](it)
-		if err != nil {
-			return nil, "", err
-		}
-		out = append(out, t.Turn)
+	out := make([]desk.Turn, len(s.out))
+	for i, t := range s.out {
+		out[i] = t.Turn
 	}
-	return out, page.Next, nil
+	return out, next, nil
 }
 
 // ChannelWait reads a conversation and its channel's wait in one call, strongly.

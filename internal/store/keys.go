@@ -14,9 +14,10 @@ import (
 //	company             T#                                 TENANT
 //	channel             T#…#CHANNEL#<id>                   CHANNEL               T#…#CHANNELS         <id>
 //	channel's wait      T#…#CHANNEL#<id>                   WAIT
-//	template            T#…#TEMPLATE#<id>                  TEMPLATE              T#…#TEMPLATES#<ch>   <id>
+//	template            T#…#TEMPLATES                      <id>                  (of all channels: read strongly and whole)
 //	bot settings        T#…#CATALOGUE                      BOT
 //	project …           T#…#CATALOGUE                      PROJECT#<id>, GROUP#, SERVICE#, CATEGORY#
+//	… being deleted     T#…#CATALOGUE                      LEAVING#<kind>#<id>
 //	conversation        T#…#CONV#<id>                      CONV                  T#…#CONVS#<state>    <since ms>#<id>
 //	turn                T#…#CONV#<id>                      TURN#<hash of cause>  T#…#TURNS#<conv>     <at ms>#<hash>
 //	receipt             T#…#RECEIPT#<channel>#<key>        RECEIPT, MESSAGE
@@ -49,11 +50,14 @@ func (c Company) waitKey(channel string) table.Key {
 	return table.Key{PK: c.pk("CHANNEL", channel), SK: "WAIT"}
 }
 func (c Company) templateKey(id string) table.Key {
-	return table.Key{PK: c.pk("TEMPLATE", id), SK: "TEMPLATE"}
+	return table.Key{PK: c.templatesPK(), SK: id}
 }
 func (c Company) botKey() table.Key { return table.Key{PK: c.pk("CATALOGUE"), SK: "BOT"} }
 func (c Company) catalogueKey(kind, id string) table.Key {
 	return table.Key{PK: c.pk("CATALOGUE"), SK: kind + "#" + id}
+}
+func (c Company) leavingKey(kind, id string) table.Key {
+	return table.Key{PK: c.pk("CATALOGUE"), SK: "LEAVING#" + kind + "#" + id}
 }
 func (c Company) conversationKey(id string) table.Key {
 	return table.Key{PK: c.pk("CONV", id), SK: "CONV"}
@@ -112,10 +116,23 @@ func clockPK(minute time.Time, shard int) string {
 
 var cursorKey = table.Key{PK: "CLOCK", SK: "CURSOR"}
 
-// TenantOf gives the company that an id from outside names: "<tenant>-<rest>".
+// MaxOutsideID is the longest part of an id from outside behind the company.
+const MaxOutsideID = 64
+
+// TenantOf gives the company that an id from outside names: "<tenant>-<rest>",
+// rest 1 to MaxOutsideID of [0-9A-Za-z_-]; false, and no company, for another
+// shape.
 func TenantOf(id string) (string, bool) {
 	tenant, rest, ok := strings.Cut(id, "-")
-	return tenant, ok && rest != "" && len(rest) <= 64 && ValidTenant(tenant)
+	if !ok || rest == "" || len(rest) > MaxOutsideID || !ValidTenant(tenant) {
+		return "", false
+	}
+	for _, r := range rest {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' {
+			return "", false
+		}
+	}
+	return tenant, true
 }
 
 // MaxTenantID is the longest short id of a company.

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -48,14 +47,4 @@ func (c Company) Remember(a Answer) Also {
 	it := item(c.onceKey(a.Key), a)
 	it.Expires = a.Until
 	return Also{table.Save(it)}
-}
-
-// IsRemembered tells whether a create failed because its answer is there
-// already: the same call was made before or is its own lost write.
-func (c Company) IsRemembered(ctx context.Context, key string, err error) bool {
-	if !errors.Is(err, fault.Conflict) {
-		return false
-	}
-	_, again := c.Remembered(ctx, key)
-	return again == nil
 }

@@ -50,36 +50,22 @@ func (c Company) ClientByPhone(ctx context.Context, digits string) (desk.Client,
 func (c Company) SaveClient(ctx context.Context, was, v desk.Client, also Also) error {
 	it := item(c.clientKey(v.ID), v)
 	it.Index = table.Key{PK: c.pk("CLIENTS"), SK: v.ID}
-	ops := []table.Op{table.Save(it)}
-	return c.saveNamed(ctx, ops, also, v.ID, []rename{
-		{uniqueUserName, "user_name", was.UserName, v.UserName},
-		{uniquePhone, "phone", was.Phone, v.Phone},
-	})
+	return c.saveNamed(ctx, table.Save(it), also, v.ID,
+		rename{uniqueUserName, "user_name", was.UserName, v.UserName},
+		rename{uniquePhone, "phone", was.Phone, v.Phone})
 }
 
 // DeleteClient removes a client and frees its names.
 func (c Company) DeleteClient(ctx context.Context, v desk.Client) error {
-	ops := []table.Op{table.Delete(c.clientKey(v.ID), v.Version)}
-	return c.saveNamed(ctx, ops, nil, v.ID, []rename{
-		{uniqueUserName, "user_name", v.UserName, ""},
-		{uniquePhone, "phone", v.Phone, ""},
-	})
+	return c.saveNamed(ctx, table.Delete(c.clientKey(v.ID), v.Version), nil, v.ID,
+		rename{kind: uniqueUserName, from: v.UserName},
+		rename{kind: uniquePhone, from: v.Phone})
 }
 
-// rename moves a unique name; field is what the caller calls it.
-type rename struct{ kind, field, from, to string }
-
-func (c Company) saveNamed(ctx context.Context, ops []table.Op, also Also, owner string, names []rename) error {
-	unique := map[int]string{}
-	for _, n := range names {
-		more, err := c.renameUnique(ctx, n.kind, n.from, n.to, owner)
-		if err != nil {
-			return err
-		}
-		if len(more) > 0 && n.to != "" {
-			unique[len(ops)] = n.field
-		}
-		ops = append(ops, more...)
+func (c Company) saveNamed(ctx context.Context, op table.Op, also Also, owner string, names ...rename) error {
+	ops, unique, err := c.renamed(ctx, []table.Op{op}, owner, names...)
+	if err != nil {
+		return err
 	}
 	return c.write(ctx, ops, also, unique)
 }
@@ -104,13 +90,12 @@ func (c Company) Specialist(ctx context.Context, id string) (desk.Specialist, er
 func (c Company) SaveSpecialist(ctx context.Context, was, v desk.Specialist, also Also) error {
 	it := item(c.specialistKey(v.ID), v)
 	it.Index = table.Key{PK: c.pk("SPECIALISTS"), SK: v.ID}
-	return c.saveNamed(ctx, []table.Op{table.Save(it)}, also, v.ID, []rename{{uniqueUserName, "user_name", was.UserName, v.UserName}})
+	return c.saveNamed(ctx, table.Save(it), also, v.ID, rename{uniqueUserName, "user_name", was.UserName, v.UserName})
 }
 
 // DeleteSpecialist removes a specialist; their tokens are refused from then on.
 func (c Company) DeleteSpecialist(ctx context.Context, v desk.Specialist) error {
-	ops := []table.Op{table.Delete(c.specialistKey(v.ID), v.Version)}
-	return c.saveNamed(ctx, ops, nil, v.ID, []rename{{uniqueUserName, "user_name", v.UserName, ""}})
+	return c.saveNamed(ctx, table.Delete(c.specialistKey(v.ID), v.Version), nil, v.ID, rename{kind: uniqueUserName, from: v.UserName})
 }
 
 // Specialists lists specialists, newest first; text matches name, user name or e-mail.

@@ -19,8 +19,10 @@ func BodyID(body []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Quarantine keeps a body with its reason: one item per body, counting how often
-// it came. q.ID, Times and State are set here.
+// Quarantine keeps a body with its reason: one item per q.ID ([BodyID]), counting
+// how often it came. A body longer than desk.MaxQuarantineInline is cut. Times,
+// State and LastAt are set here; one that is there already keeps its ReceivedAt
+// and is held again.
 func (c Company) Quarantine(ctx context.Context, q desk.Quarantined) error {
 	return c.quarantine(ctx, q, nil)
 }
@@ -138,6 +140,9 @@ func (s Suspects) Mark(ctx context.Context, id string) (int, error) {
 	items, err := s.Store.Table.Get(ctx, key)
 	if err == nil && items[0].Exists() {
 		v, err = decode[storedSuspect](items[0])
+		if !s.Store.Now().Before(items[0].Expires) {
+			v.Deaths = 0
+		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("suspect %s: %w", id, err)

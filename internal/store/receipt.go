@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -91,7 +92,9 @@ type Delivered struct {
 	Reason string
 }
 
-// Deliveries reads what receipts say of sends, by the provider's id for each.
+// Deliveries reads what receipts say of sends, by the provider's id for each: the
+// higher of what is kept under that id and under the message id that came with
+// it. What no receipt names is missing.
 func (c Company) Deliveries(ctx context.Context, channel string, sendIDs []string) (map[string]Delivered, error) {
 	out := map[string]Delivered{}
 	ids := slices.Compact(slices.Sorted(slices.Values(sendIDs)))
@@ -123,8 +126,8 @@ func (c Company) Deliveries(ctx context.Context, channel string, sendIDs []strin
 		}
 		var messages []table.Key
 		var owners []string
-		for message, id := range owner {
-			messages, owners = append(messages, c.receiptKey(channel, message)), append(owners, id)
+		for _, message := range slices.Sorted(maps.Keys(owner)) {
+			messages, owners = append(messages, c.receiptKey(channel, message)), append(owners, owner[message])
 		}
 		if len(messages) == 0 {
 			continue
@@ -159,17 +162,21 @@ func reasonOf(v storedReceipt) string {
 }
 
 // Enqueued lists the send ids that the provider acknowledged for a number in a
-// span of time: the answer to what became of a send whose answer was lost.
+// span of time, from included and to not, in the order of the provider's time:
+// the answer to what became of a send whose answer was lost.
 func (c Company) Enqueued(ctx context.Context, channel, destination string, from, to time.Time) ([]string, error) {
 	var out []string
 	q := table.Q{PK: c.enqueuedPK(channel, destination), From: millis(from), To: millis(to)}
+	if q.To <= q.From {
+		return nil, nil
+	}
 	for {
 		page, err := c.Table.Query(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("enqueued of %s: %w", channel, err)
 		}
 		for _, it := range page.Items {
-			if _, id, ok := strings.Cut(it.SK, "#"); ok {
+			if _, id, ok := strings.Cut(it.SK, "#"); ok && c.Now().Before(it.Expires) {
 				out = append(out, id)
 			}
 		}

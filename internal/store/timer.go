@@ -28,7 +28,11 @@ type Timer struct {
 }
 
 // NewTimer makes the timer of a conversation; conv is the state it is armed in.
+// One that is due already is due now: the clock does not look far back.
 func (c Company) NewTimer(stage string, conv desk.Conversation, due time.Time) Timer {
+	if now := c.Now(); due.Before(now) {
+		due = now
+	}
 	due = due.UTC().Truncate(time.Millisecond)
 	id := Hash(c.Tenant, stage, conv.ID, millis(due), fmt.Sprint(conv.Version))
 	return Timer{ID: id, Tenant: c.Tenant, Stage: stage, Conversation: conv.ID, Due: due}
@@ -45,9 +49,20 @@ func (t Timer) item() table.Item { return plain(t.key(), t) }
 // were written late.
 const ClockReread = 10 * time.Minute
 
-// DueTimers calls each with every timer due at now, minute by minute, and
-// deletes it when each returned nil. It moves the cursor to now. It stops at the
-// first error; the rows that are left come again.
+// Limits of one run of the clock.
+const (
+	// TimerRetry is how much later a timer comes again for which each failed.
+	TimerRetry = time.Minute
+	// MaxTimerFailures ends a run: it is not the timers that are broken.
+	MaxTimerFailures = 10
+	// clockTries is how often one read of the clock is tried while the table is busy.
+	clockTries = 3
+)
+
+// DueTimers calls each with every timer due at now, minute by minute, deletes it
+// when each returned nil and puts it off by TimerRetry when not, so that one
+// which fails blocks no other (R5). It moves the cursor to now, unless it had to
+// stop: then the rows that are left come again. The error joins all that failed.
 func (s *Store) DueTimers(ctx context.Context, now time.Time, each func(Timer) error) error {
 	items, err := s.Table.Get(ctx, cursorKey)
 	if err != nil {
@@ -59,25 +74,33 @@ func (s *Store) DueTimers(ctx context.Context, now time.Time, each func(Timer) e
 			return err
 		}
 	}
+	run := clockRun{Store: s, now: now, each: each}
 	saved := cursor.At
-	for minute := cursor.At.Add(-ClockReread).Truncate(time.Minute); !minute.After(now); minute = minute.Add(time.Minute) {
+	from := saved
+	if now.Before(from) { // another clock is ahead of ours
+		from = now
+	}
+	for minute := from.Add(-ClockReread).Truncate(time.Minute); !minute.After(now); minute = minute.Add(time.Minute) {
 		for shard := range clockShards {
-			if err := s.dueIn(ctx, clockPK(minute, shard), now, each); err != nil {
-				return err
+			if err := run.partition(ctx, clockPK(minute, shard)); err != nil {
+				return errors.Join(append(run.failed, err)...)
 			}
 		}
 		// A clock that is far behind keeps what it has got through.
 		if minute.Sub(saved) >= ClockReread {
 			if err := s.saveCursor(ctx, &cursor, minute); err != nil {
-				return err
+				return errors.Join(append(run.failed, err)...)
 			}
 			saved = minute
 		}
 	}
-	if items[0].Exists() && now.Sub(saved) < time.Minute {
-		return nil
+	// A cursor further ahead than is read again would hide what becomes due until then.
+	if moved := now.Sub(saved); !items[0].Exists() || moved >= time.Minute || moved < -ClockReread {
+		if err := s.saveCursor(ctx, &cursor, now); err != nil {
+			run.failed = append(run.failed, err)
+		}
 	}
-	return s.saveCursor(ctx, &cursor, now)
+	return errors.Join(run.failed...)
 }
 
 // saveCursor moves the cursor. When another clock has moved it, that is as good.
@@ -94,9 +117,6 @@ func (s *Store) saveCursor(ctx context.Context, cursor *storedCursor, at time.Ti
 	return fmt.Errorf("clock: %w", err)
 }
 
-// clockTries is how often one read of the clock is tried while the table is busy.
-const clockTries = 3
-
 type storedCursor struct {
 	At time.Time `json:"at"`
 	desk.Versioned
@@ -107,27 +127,28 @@ type storedTimer struct {
 	desk.Versioned
 }
 
-func (s *Store) dueIn(ctx context.Context, pk string, now time.Time, each func(Timer) error) error {
-	q := table.Q{PK: pk, To: millis(now.Add(time.Millisecond))}
+// clockRun is one run of the clock.
+type clockRun struct {
+	*Store
+	now    time.Time
+	each   func(Timer) error
+	failed []error // of single timers
+}
+
+// partition fires what is due in one partition. An error ends the run.
+func (r *clockRun) partition(ctx context.Context, pk string) error {
+	q := table.Q{PK: pk, To: millis(r.now.Add(time.Millisecond))}
 	for {
-		page, err := s.Table.Query(ctx, q)
+		page, err := r.Table.Query(ctx, q)
 		for try := 1; errors.Is(err, fault.Busy) && try < clockTries; try++ {
-			page, err = s.Table.Query(ctx, q)
+			page, err = r.Table.Query(ctx, q)
 		}
 		if err != nil {
 			return fmt.Errorf("clock: %s: %w", pk, err)
 		}
 		for _, it := range page.Items {
-			t, err := decode[storedTimer](it)
-			if err != nil {
+			if err := r.fire(ctx, it); err != nil {
 				return err
-			}
-			if err := each(t.Timer); err != nil {
-				return fmt.Errorf("timer %s: %w", t.ID, err)
-			}
-			err = s.Table.Write(ctx, table.Delete(it.Key, it.Version))
-			if err != nil && !errors.Is(err, fault.Conflict) {
-				return fmt.Errorf("timer %s: %w", t.ID, err)
 			}
 		}
 		if page.Next == "" {
@@ -135,4 +156,37 @@ func (s *Store) dueIn(ctx context.Context, pk string, now time.Time, each func(T
 		}
 		q.Cursor = page.Next
 	}
+}
+
+// fire calls each with one timer. An error ends the run: the timer is where it
+// was and comes again.
+func (r *clockRun) fire(ctx context.Context, it table.Item) error {
+	t, err := decode[storedTimer](it)
+	if err != nil {
+		return r.fail(err)
+	}
+	gone := table.Delete(it.Key, it.Version)
+	if err := r.each(t.Timer); err != nil {
+		err = fmt.Errorf("timer %s: %w", t.ID, err)
+		t.Due = r.now.Add(TimerRetry).UTC().Truncate(time.Millisecond)
+		off := r.Table.Write(ctx, gone, table.Create(t.Timer.item()))
+		if off != nil && !errors.Is(off, fault.Conflict) { // else another clock has it
+			return errors.Join(err, off)
+		}
+		return r.fail(err)
+	}
+	// One that stays although it was fired is fired again: harmless.
+	if err := r.Table.Write(ctx, gone); err != nil && !errors.Is(err, fault.Conflict) {
+		return r.fail(fmt.Errorf("timer %s: %w", t.ID, err))
+	}
+	return nil
+}
+
+// fail notes what failed for one timer; the last that a run may have ends it.
+func (r *clockRun) fail(err error) error {
+	if len(r.failed) == MaxTimerFailures-1 {
+		return err
+	}
+	r.failed = append(r.failed, err)
+	return nil
 }
