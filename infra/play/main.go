@@ -52,6 +52,7 @@ func main() {
 	case *isSoak:
 		s = soak
 	}
+	signal.Ignore(syscall.SIGPIPE) // a closed pipe must not leave the system running
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, s.limit)

@@ -45,7 +45,6 @@ func TestBrowser_S1_32_S1_33_S1_34(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if debugHook != nil { debugHook(input) }
 	cmd := exec.CommandContext(t.Context(), "node", "run.mjs")
 	cmd.Dir = "browser"
 	cmd.Env = append(os.Environ(), "BUZON_PAGES="+string(input))
@@ -76,4 +75,3 @@ func TestBrowser_S1_32_S1_33_S1_34(t *testing.T) {
 		t.Errorf("the portal complained: %s", w.log)
 	}
 }
-var debugHook func([]byte)

@@ -162,7 +162,7 @@ func (v *visit) read(posted fields, f desk.Form) entry {
 		case required && blank(value):
 			add(field, t.Text(missing))
 		case n > limit:
-			add(field, t.TextWith(tooLong, map[string]string{"max": strconv.Itoa(limit), "over": strconv.Itoa(n - limit)}))
+			add(field, t.TextWith(tooLong, map[string]string{"max": grouped(t, limit), "over": grouped(t, n-limit)}))
 		}
 	}
 	fresh := f.Case == ""

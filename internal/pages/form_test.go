@@ -344,7 +344,7 @@ func TestLimits(t *testing.T) {
 		{"128 and spaces around", with("title", " "+strings.Repeat("x", 128)+" "), 303, ""},
 		{"no description", with("description", "\n\n"), 422, "Escriba una descripción"},
 		{"20,000 characters of description", with("description", strings.Repeat(emoji, 20_000)), 303, ""},
-		{"20,001 characters of description", with("description", strings.Repeat("x", 20_001)), 422, "hasta 20000 caracteres: sobran 1"},
+		{"20,001 characters of description", with("description", strings.Repeat("x", 20_001)), 422, "hasta 20.000 caracteres: sobran 1"},
 		{"a line end counts as one", with("description", "a"+strings.Repeat("\r\n", 19_998)+"b"), 303, ""},
 		{"no contact", with("contact", ""), 303, ""},
 		{"200 characters of contact", with("contact", strings.Repeat("x", desk.MaxContactField)), 303, ""},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"unicode/utf8"
 
 	"buzon/internal/desk"
@@ -121,7 +120,7 @@ func (v *visit) checkMessage(text string, valid bool) string {
 	case blank(text):
 		return t.Text("page.error.text_required")
 	case n > desk.MaxCaseMessage:
-		return t.Text("page.error.text_too_long", "max", strconv.Itoa(desk.MaxCaseMessage), "over", strconv.Itoa(n-desk.MaxCaseMessage))
+		return t.Text("page.error.text_too_long", "max", grouped(t, desk.MaxCaseMessage), "over", grouped(t, n-desk.MaxCaseMessage))
 	}
 	return ""
 }

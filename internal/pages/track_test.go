@@ -167,7 +167,7 @@ func TestAddLimits(t *testing.T) {
 		{"nothing", "", 422, "Escriba su mensaje"},
 		{"spaces", " \r\n\t", 422, "Escriba su mensaje"},
 		{"20,000 characters", strings.Repeat("ñ", 20_000), 303, ""},
-		{"20,001 characters", strings.Repeat("ñ", 20_001), 422, "hasta 20000 caracteres: sobran 1"},
+		{"20,001 characters", strings.Repeat("ñ", 20_001), 422, "hasta 20.000 caracteres: sobran 1"},
 		{"not UTF-8", "a\xffb", 422, "Algunos caracteres no se pudieron leer"},
 	} {
 		rec := w.send("POST", path+"/messages", say(c.text))

@@ -68,6 +68,18 @@ type problem struct{ Field, Text string }
 // T is a text of the catalogue.
 func (g page) T(key string, params ...string) string { return g.text.Text(key, params...) }
 
+// N is a number as the language writes it.
+func (g page) N(n int) string { return grouped(g.text, n) }
+
+// grouped groups the digits of a number of five or six digits; shorter ones stay together.
+func grouped(t *locale.Locale, n int) string {
+	s := strconv.Itoa(n)
+	if len(s) > 4 {
+		s = s[:len(s)-3] + t.Text("page.number.group") + s[len(s)-3:]
+	}
+	return s
+}
+
 // Owner is who the page is from.
 func (g page) Owner() string {
 	if g.Company == "" {
@@ -113,7 +125,7 @@ type formPage struct {
 	CaseTitle, Text, Contact      string
 	Stamp                         string
 	Problems                      []problem
-	MaxTitle, MaxText, MaxContact string
+	MaxTitle, MaxText, MaxContact int
 }
 
 // Wrong is the problem of a field; empty: none.
@@ -133,7 +145,7 @@ func (p *Portal) formView(v *visit, f desk.Form, e entry, stamp string) formPage
 		page: p.newPage(v), Path: []string{f.ProjectName, f.ServiceName, f.CategoryName}, Action: v.r.URL.EscapedPath(),
 		CaseTitle: e.title, Text: e.description, Contact: e.contact,
 		Stamp: stamp, Problems: e.problems,
-		MaxTitle: strconv.Itoa(desk.MaxCaseTitle), MaxText: strconv.Itoa(desk.MaxCaseDescription), MaxContact: strconv.Itoa(desk.MaxContactField),
+		MaxTitle: desk.MaxCaseTitle, MaxText: desk.MaxCaseDescription, MaxContact: desk.MaxContactField,
 	}
 	g.Title = g.T("page.form.title")
 	g.SwitchForm = "case"
@@ -183,7 +195,7 @@ type casePage struct {
 	Text       string
 	Key        string
 	ChosenLang string
-	Max        string
+	Max        int
 	Problems   []problem
 }
 
@@ -222,7 +234,7 @@ func (p *Portal) caseView(v *visit, k desk.Case, history []desk.CaseEvent, text 
 	}
 	g.Changed = at(t, k.ChangedAt)
 	g.Version = strconv.FormatInt(k.Version, 10)
-	g.Text, g.Key, g.Max = text, p.NewID(), strconv.Itoa(desk.MaxCaseMessage)
+	g.Text, g.Key, g.Max = text, p.NewID(), desk.MaxCaseMessage
 	g.Problems, g.Failed = problems, len(problems) > 0
 	if v.r.Method == http.MethodPost {
 		g.SwitchForm = "add"

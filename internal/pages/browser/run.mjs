@@ -132,7 +132,7 @@ for (const lang of languages) {
         "409": async () => {
           await look.page.goto(tracking);
           await look.page.fill("#text", "Tarde");
-          await look.page.evaluate((to) => { document.getElementById("add").action = to; }, input.states.closed + "/messages");
+          await look.page.evaluate((to) => { document.getElementById("add").action = to; }, input.states.closed + "/messages?lang=" + lang);
           await look.page.click("#add .primary");
         },
         "404": () => look.page.goto(input.base + "/t/demo-x?lang=" + lang),

@@ -20,7 +20,7 @@
     let pause;
     const count = () => {
       const left = Number(field.dataset.max) - [...field.value.trim()].length;
-      shown.textContent = (left < 0 ? field.dataset.over : field.dataset.left).replace("#", Math.abs(left));
+      shown.textContent = (left < 0 ? field.dataset.over : field.dataset.left).replace("#", Math.abs(left).toLocaleString(document.documentElement.lang));
       shown.classList.toggle("over", left < 0);
     };
     field.addEventListener("input", () => {
