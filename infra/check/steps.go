@@ -129,5 +129,5 @@ func browser(ctx context.Context, s settings) error {
 		return fmt.Errorf("npm ci: %w", err)
 	}
 	s.env = []string{"BUZON_BROWSER=1", "CHROMIUM=" + chromium.path()}
-	return run(ctx, s, "go", "test", "-count", "1", "-timeout", "5m", "-run", "^TestBrowser", "./internal/pages")
+	return run(ctx, s, "go", "test", "-count", "1", "-timeout", "10m", "-run", "^TestBrowser", "./internal/pages")
 }

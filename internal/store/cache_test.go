@@ -134,6 +134,26 @@ func TestASlowReadDoesNotBringBackThePast(t *testing.T) {
 	}
 }
 
+// So must one that runs while the write is on its way.
+func TestAReadDuringAWriteIsNotKept(t *testing.T) {
+	for name, kind := range cachedKinds {
+		h := &hooked{Table: tabletest.Open(t)}
+		s, _ := open(h)
+		c := s.In("acme")
+		ctx := t.Context()
+		must(t, kind.write(ctx, c, "past"))
+		h.beforeWrite = func() {
+			if said, err := kind.read(ctx, c); err != nil || said != "past" {
+				t.Errorf("%s: %q, %v", name, said, err)
+			}
+		}
+		must(t, kind.write(ctx, c, "present"))
+		if said, err := kind.read(ctx, c); err != nil || said != "present" {
+			t.Errorf("%s: kept %q, %v", name, said, err)
+		}
+	}
+}
+
 // answersOld lets something happen between its first answer and the caller.
 type answersOld struct {
 	table.Table

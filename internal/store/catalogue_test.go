@@ -156,6 +156,45 @@ func TestADeletionLeavesNoOrphan(t *testing.T) {
 	}
 }
 
+// The same with a creation that has looked before the deletion began and writes
+// before one of its calls.
+func TestACreationThatLookedEarlierLeavesNoOrphan(t *testing.T) {
+	for _, f := range families(t) {
+		refused := 0
+		for step := 0; ; step++ {
+			s, _ := openPlain(t)
+			plain := s.Table
+			c := s.In("acme")
+			must(t, f.seed(c))
+			must(t, f.make(c))
+			looked, goOn, over := make(chan bool), make(chan bool), make(chan error)
+			slow := &hooked{Table: plain, beforeWrite: func() { looked <- true; <-goOn }}
+			go func() { over <- f.put((&Store{Table: slow, Now: s.Now}).In("acme"), "x") }()
+			<-looked
+			var created error
+			s.Table = &nth{Table: plain, n: step, do: func() { close(goOn); created = <-over }}
+			deleted := f.remove(c)
+			if s.Table.(*nth).n >= 0 {
+				close(goOn)
+				if created = <-over; created == nil || deleted != nil {
+					t.Errorf("%s after the %s is gone: %v, %v", f.child, f.parent, created, deleted)
+				}
+				break
+			}
+			if created == nil && deleted == nil {
+				t.Errorf("before call %d: the %s is gone and the %s is there", step, f.parent, f.child)
+			}
+			if created != nil {
+				want(t, created, fault.Conflict)
+				refused++
+			}
+		}
+		if refused < 2 {
+			t.Errorf("%s: %d refused", f.child, refused)
+		}
+	}
+}
+
 // nth does something before the n-th call, from 0.
 type nth struct {
 	table.Table

@@ -131,10 +131,10 @@ func TestDeliveriesOfManySendsAndOfOneChannel(t *testing.T) {
 				stubborn(t, func() error {
 					return c.SaveReceipt(t.Context(), desk.Receipt{Channel: "ch", MessageID: "m" + id, Status: desk.Read})
 				})
-				stubborn(t, func() error {
-					return c.SaveReceipt(t.Context(), desk.Receipt{Channel: "other", SendID: id, Status: desk.Failed})
-				})
 			}
+			stubborn(t, func() error {
+				return c.SaveReceipt(t.Context(), desk.Receipt{Channel: "other", SendID: id, MessageID: "m" + id, Status: desk.Delivered})
+			})
 		}
 		known := read(t, func() (map[string]Delivered, error) { return c.Deliveries(t.Context(), "ch", ids) })
 		if len(known) != len(ids)/2 {
@@ -259,6 +259,8 @@ func TestTheNewestConsentWins(t *testing.T) {
 		}
 	})
 	s, _ := open(plain)
-	_, err := s.In("t1").Consent(t.Context(), "ch", "2")
-	want(t, err, fault.NotFound)
+	for _, other := range [][2]string{{"ch", "2"}, {"other", "1"}, {"c", "h1"}} {
+		_, err := s.In("t1").Consent(t.Context(), other[0], other[1])
+		want(t, err, fault.NotFound)
+	}
 }

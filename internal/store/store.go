@@ -118,19 +118,14 @@ func all[T any, P versioned[T]](ctx context.Context, t table.Table, pk, prefix s
 	}
 }
 
-// write performs ops and the caller's; a failed condition on one of the unique
-// names becomes a problem of its field.
+// write performs ops and the caller's. When nothing but unique names is in the
+// way the error is a *fault.Input with all of their fields, else a fault.Conflict:
+// a stale version or an answer that is remembered already tells more.
 func (c Company) write(ctx context.Context, ops []table.Op, also Also, unique map[int]string) error {
 	err := c.Table.Write(ctx, append(ops, also...)...)
 	var refused *table.Refused
 	if !errors.As(err, &refused) {
 		return err
-	}
-	// An answer that is already remembered comes first: it is our own write.
-	for _, i := range refused.Ops {
-		if i >= len(ops) {
-			return err
-		}
 	}
 	var taken fault.Input
 	for _, i := range refused.Ops {

@@ -129,6 +129,11 @@ func TestAClockFarBehind(t *testing.T) {
 		if len(fired) < len(all) && !errors.Is(err, died) {
 			t.Fatal(err)
 		}
+		// It will not look through the same days again.
+		at := got[storedCursor](t)(decode[storedCursor](got[[]table.Item](t)(inner.Get(t.Context(), cursorKey))[0])).At
+		if through := noon.Add(time.Duration(len(fired)-1) * 10 * time.Minute); at.Before(through.Add(-2 * ClockReread)) {
+			t.Errorf("run %d: the cursor is at %s, what fired was due until %s", runs, at, through)
+		}
 	}
 	if got := slices.Compact(slices.Clone(fired)); !slices.Equal(got, all) || len(fired) != len(all) {
 		t.Errorf("fired %v in %d runs", fired, runs)
