@@ -16,7 +16,7 @@ import (
 // fuzzTotal is shared by all fuzz targets unless -fuzz says otherwise; each gets
 // at most fuzzMost.
 const (
-	fuzzTotal = 90 * time.Second
+	fuzzTotal = 60 * time.Second
 	fuzzMost  = 5 * time.Second
 )
 

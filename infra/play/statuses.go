@@ -29,17 +29,22 @@ func orders(words []string) [][]string {
 	return all
 }
 
-// status reads a send's delivery status as the API shows it.
+// status reads a send's delivery status as the API shows it, once the system has
+// noted the answer to the send.
 func (x *person) status(s sent) (message, error) {
-	messages, err := x.messages()
-	if err != nil {
-		return message{}, err
+	for limit := time.Now().Add(replyLimit); ; {
+		messages, err := x.messages()
+		if err != nil {
+			return message{}, err
+		}
+		if i := slices.IndexFunc(messages, func(m message) bool { return m.ProviderID == s.ID }); i >= 0 {
+			return messages[i], nil
+		}
+		if time.Now().After(limit) {
+			return message{}, fmt.Errorf("no message of %s with the provider's id %s", x.number, s.ID)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	i := slices.IndexFunc(messages, func(m message) bool { return m.ProviderID == s.ID })
-	if i < 0 {
-		return message{}, fmt.Errorf("no message of %s with the provider's id %s", x.number, s.ID)
-	}
-	return messages[i], nil
 }
 
 // statuses plays delivery statuses in every order.

@@ -168,7 +168,7 @@ func (d *dialogue) categorise() {
 
 func projectByCode(c desk.Catalogue, code string) (desk.Project, bool) {
 	for _, p := range c.Projects {
-		if p.Code == code {
+		if strings.EqualFold(p.Code, code) { // codes are unique whatever the case of their letters
 			return p, true
 		}
 	}

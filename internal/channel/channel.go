@@ -84,6 +84,10 @@ const (
 	Unknown
 )
 
+// CodeNotSent is the Code of an Error when our own check refused and no request
+// was made.
+const CodeNotSent = "not_sent"
+
 // Error is a failed send.
 type Error struct {
 	Verdict Verdict

@@ -36,8 +36,9 @@ type Conversation struct {
 	Recent []string `json:"recent,omitempty"`
 	// Wait holds sending back; nil: nothing does.
 	Wait *Wait `json:"wait,omitempty"`
-	// ArmedTimeout and ArmedWake: a timer row exists that fires then. They count
-	// as unarmed ArmedFor after that time.
+	// ArmedTimeout and ArmedWake: a timer row exists that fires then. Once that
+	// time has come they count for nothing: a timer too many is harmless, one too
+	// few is not.
 	ArmedTimeout  time.Time `json:"armed_timeout,omitzero"`
 	ArmedWake     time.Time `json:"armed_wake,omitzero"`
 	CreatedAt     time.Time `json:"created_at"`
@@ -76,11 +77,8 @@ const (
 	WaitPair        = "pair_limit"
 )
 
-// ArmedFor is how long after its time a timer row still counts as armed.
-const ArmedFor = 15 * time.Minute
-
-// Armed tells whether a timer set for at still counts at now.
-func Armed(at, now time.Time) bool { return !at.IsZero() && now.Before(at.Add(ArmedFor)) }
+// Armed tells whether a timer set for at is still to fire at now.
+func Armed(at, now time.Time) bool { return now.Before(at) }
 
 // State of the conversation, derived.
 func (c Conversation) State() ConversationState {

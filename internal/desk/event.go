@@ -1,5 +1,7 @@
 package desk
 
+import "time"
+
 // The stages of the pipeline: one word each, the same for folder, function,
 // queue and envelope.
 const (
@@ -21,8 +23,9 @@ type InboundEvent struct {
 
 // TimerEvent is a fired timer: the conversation is read again.
 type TimerEvent struct {
-	ID           string `json:"id"`
-	Conversation string `json:"conversation"`
+	ID           string    `json:"id"`
+	Conversation string    `json:"conversation"`
+	Due          time.Time `json:"due"` // when it was to fire
 }
 
 // Wake is what the outbound queue carries: look at this conversation. Never

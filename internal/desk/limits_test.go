@@ -35,8 +35,7 @@ func TestLimitsAreTheFiguresOfTheirRules(t *testing.T) {
 		{"contract section 2: the 3 s trap", MinFormTime, 3 * time.Second},
 		{"Q44: a token lives at most 365 days", MaxTokenLife, 8760 * time.Hour},
 		{"S1-01, S5-04: three languages, Spanish first", Languages, [...]string{"es", "en", "pt"}},
-		{"contract section 2: bodies up to 64 KiB are kept in the table", MaxQuarantineInline, 65536},
-		{"design section 4: armed_until counts 15 minutes longer", ArmedFor, 15 * time.Minute},
+		{"a quarantined body of at most 64 KiB is kept in the table itself", MaxQuarantineInline, 65536},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %v", c.rule, c.got)

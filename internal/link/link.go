@@ -70,14 +70,13 @@ func Ensure(ctx context.Context, secrets secret.Store) error {
 	return nil
 }
 
-// Current gives the id of the key to sign with.
+// Current gives the id of the key to sign with, read anew, so that a rotation
+// takes effect as soon as the secret store shows it.
 func (k *Keys) Current(ctx context.Context) (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.set.Current == "" {
-		if err := k.load(ctx); err != nil {
-			return "", err
-		}
+	if err := k.load(ctx); err != nil {
+		return "", err
 	}
 	return k.set.Current, nil
 }

@@ -20,7 +20,7 @@ func (k *Clock) Tick(ctx context.Context) error {
 		if t.Stage == store.WakeOutbound {
 			return sendWake(ctx, k.Outbound, c, desk.Wake{Conversation: t.Conversation, Fired: true}, store.Hash("timer", t.ID, k.NewID()))
 		}
-		e := desk.InboundEvent{Timer: &desk.TimerEvent{ID: t.ID, Conversation: t.Conversation}}
+		e := desk.InboundEvent{Timer: &desk.TimerEvent{ID: t.ID, Conversation: t.Conversation, Due: t.Due}}
 		body, err := queue.Seal(desk.StageInbound, t.Tenant, e)
 		if err != nil {
 			return err
@@ -45,7 +45,31 @@ func (k *Clock) Drain(ctx context.Context, stage string, r queue.Record) error {
 		in := Inbound{Store: k.Store, Blobs: k.Blobs, Outbound: k.Outbound, Now: k.Now, NewID: k.NewID, Log: k.Log}
 		return in.Quarantine(ctx, r, reasonDeadLetter)
 	}
-	return quarantineRecord(ctx, k.Store, k.Blobs, stage, r, reasonDeadLetter)
+	if err := quarantineRecord(ctx, k.Store, k.Blobs, stage, r, reasonDeadLetter); err != nil || stage != desk.StageOutbound {
+		return err
+	}
+	tenant, w, err := queue.Open[desk.Wake](stage, r.Body)
+	if err != nil || !store.ValidTenant(tenant) {
+		return nil // there is nobody to wake
+	}
+	return k.lookAgain(ctx, k.Store.In(tenant), w.Conversation)
+}
+
+// lookAgain arms a conversation whose wake-up died: what it holds unsent must
+// not depend on somebody writing again.
+func (k *Clock) lookAgain(ctx context.Context, c store.Company, id string) error {
+	return retry(func() error {
+		conv, err := c.Conversation(ctx, id)
+		if errors.Is(err, fault.NotFound) || err == nil && len(conv.Unsent) == 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		t := c.NewTimer(store.WakeOutbound, conv, k.Now().Add(MaxWait))
+		conv.ArmedWake = t.Due
+		return c.SaveConversation(ctx, conv, t)
+	})
 }
 
 // quarantineRecord keeps a message of a stage that makes no turn.
@@ -54,6 +78,9 @@ func quarantineRecord(ctx context.Context, st *store.Store, blobs blob.Store, st
 	c, q, err := quarantined(ctx, st, blobs, stage, tenant, r, reason)
 	if err != nil {
 		return err
+	}
+	if _, e, err := queue.Open[desk.ApprovalEvent](desk.StageApprovals, r.Body); err == nil {
+		q.Channel = e.Verdict.Channel
 	}
 	return retry(func() error { return c.Quarantine(ctx, q) })
 }

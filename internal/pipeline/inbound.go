@@ -22,7 +22,12 @@ const (
 	noteLate      = "late"
 	noteInactive  = "channel_inactive"
 	noteNotForBot = "not_for_bot"
+	noteUnsent    = "too_many_unsent"
 )
+
+// MaxUnsent is how many turns of a conversation may hold unsent replies: beyond
+// it messages are recorded and not answered, so that its item stays small.
+const MaxUnsent = 200
 
 // Worker handles the inbound queue.
 func (s *Inbound) Worker() *queue.Worker {
@@ -77,6 +82,9 @@ func (s *Inbound) message(ctx context.Context, c store.Company, m desk.Incoming,
 		if errors.Is(err, fault.Busy) {
 			continue
 		}
+		if errors.Is(err, fault.Invalid) {
+			return s.Quarantine(ctx, r, reasonUnstorable)
+		}
 		if !errors.Is(err, fault.Conflict) {
 			return err
 		}
@@ -122,6 +130,8 @@ func (s *Inbound) answer(ctx context.Context, c store.Company, conv desk.Convers
 		turn.Note = noteInactive
 	case !forBot(m.Content.Type):
 		turn.Note = noteNotForBot
+	case len(conv.Unsent) >= MaxUnsent:
+		turn.Note = noteUnsent
 	default:
 		world, err := s.world(ctx, c, conv)
 		if err != nil {
@@ -260,7 +270,7 @@ func (s *Inbound) timer(ctx context.Context, c store.Company, e desk.TimerEvent)
 		}
 		now := s.Now()
 		if now.Before(conv.TimeoutAt) {
-			if now.Before(conv.ArmedTimeout) {
+			if conv.ArmedTimeout.After(e.Due) { // another timer is armed
 				return nil
 			}
 			t := c.NewTimer(store.WakeInbound, conv, conv.TimeoutAt)

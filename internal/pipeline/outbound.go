@@ -18,19 +18,21 @@ import (
 
 // The times of sending (contract section 2, "Sending"; design section 1).
 const (
-	LeaseTime    = 60 * time.Second // a claim without a result is an unknown outcome after this
-	SendTimeout  = 20 * time.Second // of one call to a provider
-	ReceiptGrace = 10 * time.Second // a receipt may take this long, also where a dead process's lease ends sooner
-	FirstPause   = 5 * time.Second  // doubled with each further one
-	MaxPause     = 60 * time.Second // a longer one is a wait
-	MaxPauses    = 5                // short pauses in a row
-	FirstWait    = time.Minute      // of a cause without a date, doubled each time
-	MaxWait      = time.Hour
-	WaitSpread   = time.Minute     // conversations of a waiting channel wake within this
-	MaxAttempts  = 2               // of a text whose outcome stays unknown
-	recentSends  = 12              // provider ids remembered against a receipt taken twice
-	outboundStep = 2 * time.Minute // one wake-up, several replies
-	maxRounds    = 50              // changes of a conversation met while one wake-up is handled
+	LeaseTime     = 60 * time.Second // a claim without a result is an unknown outcome after this
+	SendTimeout   = 20 * time.Second // of one call to a provider
+	ReceiptGrace  = 10 * time.Second // a receipt may take this long, also where a dead process's lease ends sooner
+	FirstPause    = 5 * time.Second  // doubled with each further one
+	MaxPause      = 60 * time.Second // a longer one is a wait
+	MaxPauses     = 5                // short pauses in a row
+	FirstWait     = time.Minute      // of a cause without a date, doubled each time
+	MaxWait       = time.Hour
+	WaitSpread    = time.Minute     // conversations of a waiting channel wake within this
+	MaxAttempts   = 2               // of a text whose outcome stays unknown
+	recentSends   = 12              // provider ids remembered against a receipt taken twice
+	outboundStep  = 2 * time.Minute // one wake-up, several replies
+	maxRounds     = 50              // changes of a conversation met while one wake-up is handled
+	maxHandbacks  = 10              // receives of one wake-up; then its pauses are waits with a timer
+	recordTimeout = 5 * time.Second // of writing a result, whatever is left of the step
 )
 
 // Worker handles the outbound queue.
@@ -44,16 +46,21 @@ func (s *Outbound) Worker() *queue.Worker {
 			if !store.ValidTenant(tenant) {
 				return &queue.Unreadable{Reason: "bad_tenant"}
 			}
-			return s.wake(ctx, s.Store.In(tenant), w)
+			return s.wake(ctx, s.Store.In(tenant), w, r.Receives)
 		},
 		Quarantine: func(ctx context.Context, r queue.Record, reason string) error {
 			return quarantineRecord(ctx, s.Store, s.Blobs, desk.StageOutbound, r, reason)
 		},
 		Alone: store.Suspects{Store: s.Store, Queue: desk.StageOutbound},
-		Step:  outboundStep,
-		Log:   s.Log,
+		// What was only paused is no suspect.
+		AloneAfter: maxHandbacks + queue.AloneAfter,
+		Step:       outboundStep,
+		Log:        s.Log,
 	}
 }
+
+// reasonDeactivated ends replies of a channel that was switched off meanwhile.
+const reasonDeactivated = "channel_deactivated"
 
 // How a pass over a conversation ends early.
 var (
@@ -62,8 +69,9 @@ var (
 )
 
 // wake sends what a conversation holds unsent, in the order of the numbers,
-// until nothing is left, or something holds it back.
-func (s *Outbound) wake(ctx context.Context, c store.Company, w desk.Wake) error {
+// until nothing is left, or something holds it back. receives counts how often
+// the wake-up was received.
+func (s *Outbound) wake(ctx context.Context, c store.Company, w desk.Wake, receives int) error {
 	for range maxRounds {
 		conv, err := c.Conversation(ctx, w.Conversation)
 		if errors.Is(err, fault.NotFound) {
@@ -75,7 +83,7 @@ func (s *Outbound) wake(ctx context.Context, c store.Company, w desk.Wake) error
 		if len(conv.Unsent) == 0 {
 			return nil
 		}
-		d := &drain{Outbound: s, c: c, conv: conv, fired: w.Fired}
+		d := &drain{Outbound: s, c: c, conv: conv, fired: w.Fired, receives: receives}
 		err = d.run(ctx)
 		if errors.Is(err, errHeld) {
 			return nil
@@ -90,11 +98,12 @@ func (s *Outbound) wake(ctx context.Context, c store.Company, w desk.Wake) error
 // drain is one pass over a conversation as it was read.
 type drain struct {
 	*Outbound
-	c     store.Company
-	conv  desk.Conversation
-	fired bool // the conversation's timer is armed no more
-	ch    desk.Channel
-	wait  store.StoredWait
+	c        store.Company
+	conv     desk.Conversation
+	fired    bool // the conversation's timer is armed no more
+	receives int
+	ch       desk.Channel
+	wait     store.StoredWait
 }
 
 // run sends all that is unsent and takes it off the conversation with one
@@ -188,6 +197,22 @@ func (d *drain) hold(ctx context.Context, w desk.Wait) error {
 	return errHeld
 }
 
+// pause asks for the wake-up again after a short while; one that was handed back
+// often is done, and a timer takes its place.
+func (d *drain) pause(ctx context.Context, after time.Duration, cause string) error {
+	if d.receives < maxHandbacks {
+		return queue.Again(after)
+	}
+	return d.hold(ctx, desk.Wait{Cause: cause, NotBefore: d.Now().Add(after)})
+}
+
+// timeToSend tells whether enough is left of the step for a whole call: one that
+// is cut off by our own deadline has an unknown outcome.
+func timeToSend(ctx context.Context) bool {
+	left, bounded := queue.Remaining(ctx)
+	return !bounded || left > SendTimeout+recordTimeout
+}
+
 // send brings one reply to its end, or returns why it cannot end now.
 func (d *drain) send(ctx context.Context, t *store.StoredTurn, i int, recent []string) error {
 	r := &t.Replies[i]
@@ -196,12 +221,19 @@ func (d *drain) send(ctx context.Context, t *store.StoredTurn, i int, recent []s
 	}
 	if r.Lease != nil {
 		if d.live(*r.Lease) {
-			return queue.Again(max(r.Lease.Until.Sub(d.Now()), time.Second))
+			return d.pause(ctx, max(r.Lease.Until.Sub(d.Now()), time.Second), desk.WaitUnavailable)
 		}
 		ended, err := d.settle(ctx, t, i, recent)
 		if ended || err != nil {
 			return err
 		}
+	}
+	if d.ch.Deleted || !d.ch.State.Answers() {
+		r.Status, r.Done, r.Reason, r.Lease = desk.Failed, true, reasonDeactivated, nil
+		return d.record(ctx, t)
+	}
+	if !timeToSend(ctx) {
+		return d.pause(ctx, time.Second, desk.WaitUnavailable)
 	}
 	now := d.Now()
 	r.Lease = &desk.Lease{From: now, Until: now.Add(LeaseTime), Epoch: d.Epoch}
@@ -226,11 +258,19 @@ func (d *drain) send(ctx context.Context, t *store.StoredTurn, i int, recent []s
 	switch failed.Verdict {
 	case channel.Refused:
 		r.Status, r.Done, r.Reason, r.Lease = desk.Failed, true, failed.Reason, nil
-		return d.record(ctx, t)
+		if err := d.record(ctx, t); err != nil || failed.Code == channel.CodeNotSent {
+			return err
+		}
+		return d.goes(ctx) // it refuses this message: so it answers
 	case channel.Later, channel.ChannelDown:
 		return d.later(ctx, t, r, failed)
 	}
-	return queue.Again(LeaseTime) // unknown: the lease stays until its end
+	// Unknown: it is recorded, and the lease stays until its end.
+	r.Reason = desk.ReasonUnknown
+	if err := d.record(ctx, t); err != nil {
+		return err
+	}
+	return d.pause(ctx, LeaseTime, desk.WaitUnavailable)
 }
 
 // live tells whether somebody may still be sending under the lease. In a local
@@ -278,6 +318,8 @@ func (d *drain) save(ctx context.Context, t *store.StoredTurn) error {
 // written has to be found out. Nobody else writes under our lease, so a conflict
 // is our own write whose answer was lost: read again.
 func (d *drain) record(ctx context.Context, t *store.StoredTurn) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
 	var err error
 	for range maxTries {
 		if err = d.save(ctx, t); err == nil || errors.Is(err, fault.Conflict) {
@@ -319,7 +361,7 @@ func (d *drain) later(ctx context.Context, t *store.StoredTurn, r *desk.Reply, e
 		if err := d.record(ctx, t); err != nil {
 			return err
 		}
-		return queue.Again(pause)
+		return d.pause(ctx, pause, e.Cause)
 	}
 	r.Pauses = 0
 	if err := d.record(ctx, t); err != nil {
@@ -361,11 +403,14 @@ func (d *drain) settle(ctx context.Context, t *store.StoredTurn, i int, recent [
 		if slices.Contains(recent, shortID(id)) {
 			continue
 		}
-		r.Status, r.Done, r.ProviderID, r.SentAt, r.Lease = desk.Accepted, true, id, r.Lease.From, nil
-		return true, d.record(ctx, t)
+		r.Status, r.Done, r.ProviderID, r.SentAt, r.Lease, r.Reason = desk.Accepted, true, id, r.Lease.From, nil, ""
+		if err := d.record(ctx, t); err != nil {
+			return true, err
+		}
+		return true, d.goes(ctx)
 	}
 	if rest := r.Lease.From.Add(ReceiptGrace).Sub(d.Now()); rest > 0 {
-		return true, queue.Again(rest)
+		return true, d.pause(ctx, rest, desk.WaitUnavailable)
 	}
 	if r.Type != desk.ReplyTemplate && r.Attempts < MaxAttempts {
 		return false, nil

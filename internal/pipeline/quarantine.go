@@ -12,8 +12,9 @@ import (
 	"buzon/internal/store"
 )
 
-// SystemTenant is where a queue message is kept that names no company.
-const SystemTenant = "system"
+// SystemTenant is where a queue message is kept that names no company. It is no
+// valid short id, so no company can have it and read what is there.
+const SystemTenant = "-system"
 
 // Quarantine keeps an inbound event that can never work, with a tombstone where
 // its turn would be, so that it is never also applied (R5).

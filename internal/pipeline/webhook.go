@@ -24,6 +24,7 @@ const MaxBody = 1 << 20
 const (
 	reasonTooLong         = "event_too_long"
 	reasonIDCollision     = "id_collision"
+	reasonUnstorable      = "unstorable"
 	reasonTemplateUnknown = "template_unknown"
 	reasonDeadLetter      = "dead_letter"
 )

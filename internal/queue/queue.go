@@ -80,3 +80,13 @@ func AgainAfter(err error) (time.Duration, bool) {
 	ok := errors.As(err, &a)
 	return a.after, ok
 }
+
+// Remaining is how long the handler of a record may still take; false: as long as
+// it likes.
+func Remaining(ctx context.Context) (time.Duration, bool) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 0, false
+	}
+	return time.Until(deadline), true
+}

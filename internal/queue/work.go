@@ -49,6 +49,10 @@ type Worker struct {
 	Alone Suspects
 	// Gate is set when the process handles several batches at once.
 	Gate *Gate
+	// AloneAfter is how often a record is received before it is a suspect; 0
+	// means the constant of that name. A handler that often asks to see a record
+	// again sets it above what that takes.
+	AloneAfter int
 	// Parallel is how many groups of a batch run side by side; 0 means 1.
 	Parallel int
 	// Step is the longest that one record may take: its context ends then. With
@@ -60,6 +64,13 @@ type Worker struct {
 	Now func() time.Time
 	// Log gets one line for each error and each quarantine, never a body; nil: none.
 	Log *slog.Logger
+}
+
+func (w *Worker) aloneAfter() int {
+	if w.AloneAfter > 0 {
+		return w.AloneAfter
+	}
+	return AloneAfter
 }
 
 // Work handles a batch of at most MaxBatch records and returns those that are
@@ -82,9 +93,9 @@ func (w *Worker) Work(ctx context.Context, records []Record) []Failure {
 	for i, r := range records {
 		b.failures[i] = &Failure{ID: r.ID}
 	}
-	groups := byGroup(records)
+	groups := byGroup(records, b.aloneAfter())
 	for _, g := range groups {
-		if records[g.members[0]].Receives > FirstAfter {
+		if records[g.members[0]].Receives > max(FirstAfter, b.aloneAfter()) {
 			b.run(g, len(g.members))
 		}
 	}
@@ -117,7 +128,7 @@ type group struct {
 	stopped bool // the next one was not finished
 }
 
-func byGroup(records []Record) []*group {
+func byGroup(records []Record, aloneAfter int) []*group {
 	var groups []*group
 	known := map[string]*group{}
 	for i, r := range records {
@@ -127,7 +138,7 @@ func byGroup(records []Record) []*group {
 			known[r.Group] = g
 			groups = append(groups, g)
 		}
-		if g.calm == len(g.members) && r.Receives <= AloneAfter {
+		if g.calm == len(g.members) && r.Receives <= aloneAfter {
 			g.calm++
 		}
 		g.members = append(g.members, i)
@@ -181,7 +192,7 @@ func (b *batch) try(r Record) *Failure {
 		return &Failure{ID: r.ID}
 	}
 	var err error
-	if r.Receives > AloneAfter {
+	if r.Receives > b.aloneAfter() {
 		err = b.alone(b.ctx, r)
 	} else {
 		err = b.together(b.ctx, r)

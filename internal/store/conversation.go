@@ -130,7 +130,7 @@ func (c Company) conversationItem(v desk.Conversation) table.Item {
 
 func (c Company) turnItem(t StoredTurn) table.Item {
 	it := item(c.turnKey(t.Conversation, t.ID), t)
-	it.Index = table.Key{PK: c.pk("TURNS", t.Conversation), SK: millis(t.At) + "#" + t.ID}
+	it.Index = table.Key{PK: c.pk("TURNS", t.Conversation), SK: millis(t.At) + "#" + millis(t.Made) + "#" + t.ID}
 	return it
 }
 

@@ -19,9 +19,9 @@ import (
 //	project …           T#…#CATALOGUE                      PROJECT#<id>, GROUP#, SERVICE#, CATEGORY#
 //	… being deleted     T#…#CATALOGUE                      LEAVING#<kind>#<id>
 //	conversation        T#…#CONV#<id>                      CONV                  T#…#CONVS#<state>    <since ms>#<id>
-//	turn                T#…#CONV#<id>                      TURN#<hash of cause>  T#…#TURNS#<conv>     <at ms>#<hash>
+//	turn                T#…#CONV#<id>                      TURN#<hash of cause>  T#…#TURNS#<conv>     <at ms>#<made ms>#<hash>
 //	receipt             T#…#RECEIPT#<channel>#<key>        RECEIPT, MESSAGE
-//	enqueued            T#…#ENQUEUED#<hash of number>      <ms>#<send id>
+//	enqueued            T#…#ENQUEUED#<hash of number>      <send id>
 //	consent             T#…#CONSENT#<hash of person>       CONSENT
 //	form                T#…#FORM#<hash of secret>          FORM
 //	tracking            T#…#TRACKING#<hash of secret>      TRACKING

@@ -2,11 +2,11 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"buzon/internal/desk"
@@ -58,7 +58,7 @@ const (
 // are kept apart, for [Company.Enqueued].
 func (c Company) SaveReceipt(ctx context.Context, r desk.Receipt) error {
 	if r.Enqueued {
-		it := plain(table.Key{PK: c.enqueuedPK(r.Channel, r.Destination), SK: millis(r.At) + "#" + r.Key()}, r)
+		it := plain(table.Key{PK: c.enqueuedPK(r.Channel, r.Destination), SK: r.Key()}, r)
 		it.Expires = c.Now().Add(EnqueuedKept)
 		return raised(c.Table.Write(ctx, table.Create(it)), "receipt")
 	}
@@ -161,28 +161,35 @@ func reasonOf(v storedReceipt) string {
 	return v.Reason
 }
 
-// Enqueued lists the send ids that the provider acknowledged for a number in a
-// span of time, from included and to not, in the order of the provider's time:
-// the answer to what became of a send whose answer was lost.
+// Enqueued lists the send ids whose acknowledgement by the provider for a number
+// first came in a span of time, from included and to not, the earliest first: the
+// answer to what became of a send whose answer was lost.
 func (c Company) Enqueued(ctx context.Context, channel, destination string, from, to time.Time) ([]string, error) {
-	var out []string
-	q := table.Q{PK: c.enqueuedPK(channel, destination), From: millis(from), To: millis(to)}
-	if q.To <= q.From {
-		return nil, nil
-	}
+	var found []desk.Receipt
+	q := table.Q{PK: c.enqueuedPK(channel, destination)}
 	for {
 		page, err := c.Table.Query(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("enqueued of %s: %w", channel, err)
 		}
 		for _, it := range page.Items {
-			if _, id, ok := strings.Cut(it.SK, "#"); ok && c.Now().Before(it.Expires) {
-				out = append(out, id)
+			var r desk.Receipt
+			if err := json.Unmarshal(it.Body, &r); err != nil {
+				return nil, fmt.Errorf("enqueued of %s: %w", channel, err)
+			}
+			if !r.At.Before(from) && r.At.Before(to) && c.Now().Before(it.Expires) {
+				found = append(found, r)
 			}
 		}
 		if page.Next == "" {
-			return out, nil
+			break
 		}
 		q.Cursor = page.Next
 	}
+	slices.SortStableFunc(found, func(a, b desk.Receipt) int { return a.At.Compare(b.At) })
+	var ids []string
+	for _, r := range found {
+		ids = append(ids, r.Key())
+	}
+	return ids, nil
 }

@@ -163,7 +163,9 @@ func TestEnqueuedWindow(t *testing.T) {
 	for i, at := range []time.Duration{0, time.Millisecond, time.Second, time.Minute} {
 		r := desk.Receipt{Channel: "ch", Destination: "5491", SendID: fmt.Sprint("gs", i), MessageID: "m", Enqueued: true, Status: desk.Accepted, At: noon.Add(at)}
 		must(t, c.SaveReceipt(ctx, r))
-		must(t, c.SaveReceipt(ctx, r)) // the provider says it twice
+		r.At = r.At.Add(time.Hour)
+		must(t, c.SaveReceipt(ctx, r)) // the provider says it twice: the first time counts
+		r.At = noon.Add(at)
 		r.Destination, r.SendID = "5492", "to somebody else"
 		must(t, c.SaveReceipt(ctx, r))
 		r.Destination, r.Channel, r.SendID = "5491", "other", "of another channel"
@@ -224,9 +226,9 @@ func TestReceiptsExpire(t *testing.T) {
 	must(t, c.SaveReceipt(t.Context(), desk.Receipt{Channel: "ch", SendID: "late", MessageID: "m", Status: desk.SentOut}))
 	must(t, c.SaveReceipt(t.Context(), desk.Receipt{Channel: "ch", SendID: "gs", Destination: "1", Enqueued: true, At: noon}))
 	for key, life := range map[table.Key]time.Duration{
-		c.receiptKey("ch", "late"):                              30 * 24 * time.Hour,
-		c.messageOfKey("ch", "late"):                            30 * 24 * time.Hour,
-		{PK: c.enqueuedPK("ch", "1"), SK: millis(noon) + "#gs"}: 7 * 24 * time.Hour,
+		c.receiptKey("ch", "late"):              30 * 24 * time.Hour,
+		c.messageOfKey("ch", "late"):            30 * 24 * time.Hour,
+		{PK: c.enqueuedPK("ch", "1"), SK: "gs"}: 7 * 24 * time.Hour,
 	} {
 		items := got[[]table.Item](t)(c.Table.Get(t.Context(), key))
 		if !items[0].Expires.Equal(noon.Add(life)) {

@@ -57,6 +57,9 @@ const (
 	MaxTimerFailures = 10
 	// clockTries is how often one read of the clock is tried while the table is busy.
 	clockTries = 3
+	// clockWrites is about how often a clock that is far behind writes its cursor
+	// on the way.
+	clockWrites = 50
 )
 
 // DueTimers calls each with every timer due at now, minute by minute, deletes it
@@ -80,6 +83,7 @@ func (s *Store) DueTimers(ctx context.Context, now time.Time, each func(Timer) e
 	if now.Before(from) { // another clock is ahead of ours
 		from = now
 	}
+	keep := max(ClockReread, now.Sub(from)/clockWrites)
 	for minute := from.Add(-ClockReread).Truncate(time.Minute); !minute.After(now); minute = minute.Add(time.Minute) {
 		for shard := range clockShards {
 			if err := run.partition(ctx, clockPK(minute, shard)); err != nil {
@@ -87,7 +91,7 @@ func (s *Store) DueTimers(ctx context.Context, now time.Time, each func(Timer) e
 			}
 		}
 		// A clock that is far behind keeps what it has got through.
-		if minute.Sub(saved) >= ClockReread {
+		if minute.Sub(saved) >= keep {
 			if err := s.saveCursor(ctx, &cursor, minute); err != nil {
 				return errors.Join(append(run.failed, err)...)
 			}

@@ -86,7 +86,7 @@ func encode(a channel.Account, to string, out desk.Outgoing, ref string) (path s
 	case dest == "":
 		return "", nil, impossible("invalid_destination")
 	case source == "" || a.Channel.App == "" || a.Credentials.APIKey == "":
-		return "", nil, &channel.Error{Verdict: channel.ChannelDown, Code: codeOurs, Reason: "channel_not_configured", Cause: desk.WaitCredential}
+		return "", nil, &channel.Error{Verdict: channel.ChannelDown, Code: channel.CodeNotSent, Reason: "channel_not_configured", Cause: desk.WaitCredential}
 	}
 	form = url.Values{
 		"channel":     {"whatsapp"},
@@ -117,12 +117,9 @@ func encode(a channel.Account, to string, out desk.Outgoing, ref string) (path s
 	return pathMessage, form, nil
 }
 
-// codeOurs is the code of an error that we found ourselves, before any request.
-const codeOurs = "not_sent"
-
 // impossible is a message that could never go, found without asking.
 func impossible(reason string) *channel.Error {
-	return &channel.Error{Verdict: channel.Refused, Code: codeOurs, Reason: reason}
+	return &channel.Error{Verdict: channel.Refused, Code: channel.CodeNotSent, Reason: reason}
 }
 
 // sized checks a text that has to be there.

@@ -35,7 +35,7 @@ func (p Provider) Send(ctx context.Context, a channel.Account, to string, out de
 	ctx = httptrace.WithClientTrace(ctx, progress.trace())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(p.BaseURL, "/")+path, strings.NewReader(form.Encode()))
 	if err != nil {
-		return channel.Sent{}, &channel.Error{Verdict: channel.ChannelDown, Code: codeOurs, Reason: "channel_not_configured", Cause: desk.WaitCredential}
+		return channel.Sent{}, &channel.Error{Verdict: channel.ChannelDown, Code: channel.CodeNotSent, Reason: "channel_not_configured", Cause: desk.WaitCredential}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
