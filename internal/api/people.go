@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"net/mail"
 	"strings"
 	"time"
@@ -160,9 +161,17 @@ var specialists = resource[desk.Specialist, *desk.Specialist]{
 	id:   func(v desk.Specialist) string { return v.ID },
 	load: func(c *call, id string) (desk.Specialist, error) { return c.company.Specialist(c.ctx(), id) },
 	save: func(c *call, was, v desk.Specialist, also store.Also) error {
+		if err := keepAnAdmin(c, was, v); err != nil {
+			return err
+		}
 		return c.company.SaveSpecialist(c.ctx(), was, v, also)
 	},
-	del: func(c *call, v desk.Specialist) error { return c.company.DeleteSpecialist(c.ctx(), v) },
+	del: func(c *call, v desk.Specialist) error {
+		if err := keepAnAdmin(c, v, desk.Specialist{}); err != nil {
+			return err
+		}
+		return c.company.DeleteSpecialist(c.ctx(), v)
+	},
 	read: func(_ *call, o *web.Object, v *desk.Specialist) error {
 		o.Text("name", &v.Name, nameRule)
 		readUserName(o, &v.UserName)
@@ -176,6 +185,30 @@ var specialists = resource[desk.Specialist, *desk.Specialist]{
 		return nil
 	},
 	view: func(v desk.Specialist) any { return viewSpecialist(v) },
+}
+
+// keepAnAdmin refuses to take away the last active admin of a company: nobody
+// could make another.
+func keepAnAdmin(c *call, was, is desk.Specialist) error {
+	admin := func(v desk.Specialist) bool { return v.Active && v.Has(desk.RoleAdmin) }
+	if !admin(was) || admin(is) {
+		return nil
+	}
+	for cursor := ""; ; {
+		page, next, err := c.company.Specialists(c.ctx(), "", MaxLimit, cursor)
+		if err != nil {
+			return err
+		}
+		for _, v := range page {
+			if v.ID != was.ID && admin(v) {
+				return nil
+			}
+		}
+		if next == "" {
+			return &web.Refused{Status: http.StatusConflict, Code: "last_admin"}
+		}
+		cursor = next
+	}
 }
 
 type specialistView struct {

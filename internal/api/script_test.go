@@ -278,6 +278,10 @@ func TestSpecialists(t *testing.T) {
 		{say: "and is out at once (R13)", call: "GET /v1/me", token: s.agent, want: "401 unauthenticated: "},
 		{say: "is switched on", call: "PATCH /v1/specialists/{agent}", body: `{"active":true}`, want: `200 active=true`},
 		{say: "and is in", call: "GET /v1/me", token: s.agent, want: "200"},
+		{say: "one of two admins may go", call: "PATCH /v1/specialists/{eva}", body: `{"roles":["agent"]}`, want: `200 roles=["agent"]`},
+		{say: "the only active admin stays", call: "DELETE /v1/specialists/{admin}", want: "409 last_admin: "},
+		{say: "and stays active", call: "PATCH /v1/specialists/{admin}", body: `{"active":false}`, want: "409 last_admin: "},
+		{say: "and stays an admin", call: "PATCH /v1/specialists/{admin}", body: `{"roles":["agent"]}`, want: "409 last_admin: "},
 		{say: "is deleted", call: "DELETE /v1/specialists/{agent}", want: "204"},
 		{say: "and is out for good", call: "GET /v1/me", token: s.agent, want: "401 unauthenticated: "},
 	})
