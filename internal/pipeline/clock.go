@@ -49,7 +49,8 @@ func (k *Clock) Drain(ctx context.Context, stage string, r queue.Record) error {
 		return err
 	}
 	tenant, w, err := queue.Open[desk.Wake](stage, r.Body)
-	if err != nil || !store.ValidTenant(tenant) {
+	var unreadable *queue.Unreadable
+	if errors.As(err, &unreadable) || !store.ValidTenant(tenant) {
 		return nil // there is nobody to wake
 	}
 	return k.lookAgain(ctx, k.Store.In(tenant), w.Conversation)

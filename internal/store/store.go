@@ -76,7 +76,7 @@ func plain(k table.Key, v any) table.Item {
 func decode[T any, P versioned[T]](it table.Item) (T, error) {
 	var v T
 	if err := json.Unmarshal(it.Body, &v); err != nil {
-		return v, fmt.Errorf("item %s %s: %w", it.PK, it.SK, err)
+		return v, fmt.Errorf("item %s: %w", it.Redacted(), err)
 	}
 	P(&v).SetVersion(it.Version)
 	return v, nil

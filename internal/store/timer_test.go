@@ -268,7 +268,7 @@ func TestARowThatCannotBeReadBlocksNobody(t *testing.T) {
 	must(t, s.Table.Write(t.Context(), table.Create(bad)))
 	fired := 0
 	err := s.DueTimers(t.Context(), ck.Now(), func(Timer) error { fired++; return nil })
-	if fired != 2 || err == nil || !strings.Contains(err.Error(), bad.SK) {
+	if fired != 2 || err == nil || !strings.Contains(err.Error(), bad.Redacted()) {
 		t.Errorf("%d fired, %v", fired, err)
 	}
 }

@@ -12,7 +12,10 @@ package table
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"buzon/internal/fault"
@@ -29,6 +32,14 @@ const (
 
 // Key names an item. Both parts are non-empty UTF-8.
 type Key struct{ PK, SK string }
+
+// Redacted names an item in an error or a log, where its key may hold a phone
+// number or a name: the kind of thing it is and a hash to find it by.
+func (k Key) Redacted() string {
+	kind, _, _ := strings.Cut(k.SK, "#")
+	sum := sha256.Sum256([]byte(k.PK + "\n" + k.SK))
+	return kind + " " + hex.EncodeToString(sum[:4])
+}
 
 // Item is one row. The zero Version means that there is none.
 type Item struct {

@@ -412,3 +412,11 @@ func TestConstructors(t *testing.T) {
 		t.Errorf("%v is not the conflict wanted", err)
 	}
 }
+
+func TestRedactedShowsNothingOfAKey_T48(t *testing.T) {
+	a := Key{PK: "T#acme#UNIQUE#phone#5491155551234", SK: "UNIQUE"}
+	b := Key{PK: "T#acme#UNIQUE#phone#5491155551235", SK: "UNIQUE"}
+	if got := a.Redacted(); strings.Contains(got, "5491155551234") || !strings.HasPrefix(got, "UNIQUE ") || got == b.Redacted() {
+		t.Errorf("%q and %q", got, b.Redacted())
+	}
+}

@@ -162,7 +162,7 @@ func load(tx *bolt.Tx, k table.Key) (table.Item, error) {
 	}
 	it, err := decode(k, b)
 	if err != nil {
-		return it, fmt.Errorf("item %q %q: %w", k.PK, k.SK, err)
+		return it, fmt.Errorf("item %s: %w", k.Redacted(), err)
 	}
 	return it, nil
 }

@@ -68,7 +68,7 @@ func read(tx *bolt.Tx, q table.Q, after table.Item) (table.Page, error) {
 			return page, err
 		}
 		if !it.Exists() {
-			return page, fmt.Errorf("item %q %q: in the index only", key.PK, key.SK)
+			return page, fmt.Errorf("item %s: in the index only", key.Redacted())
 		}
 		page.Items = append(page.Items, it)
 		size += len(k) + len(it.Body)
