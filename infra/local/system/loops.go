@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// concurrency is how many batches of a queue are handled at once.
-	concurrency = 8
+	// concurrency is how many batches of a queue are handled at once. Outbound
+	// has batches of one: a slow provider holds up nobody but its own people.
+	concurrency         = 8
+	outboundConcurrency = 32
 	// stepsInVisibility: a batch is hidden for so many times the longest step, as
 	// AWS advises for functions.
 	stepsInVisibility = 6
@@ -71,6 +73,9 @@ func (s *System) wireStages(epoch string) {
 		consumer := &queues.Consumer{
 			Queues: s.queues, Name: name, Worker: worker, Visibility: stepsInVisibility * step,
 			Concurrency: concurrency, Grace: batchGrace, Log: log,
+		}
+		if name == desk.StageOutbound {
+			consumer.Batch, consumer.Concurrency = 1, outboundConcurrency
 		}
 		s.loops.Go(func() { s.complain(ctx, "queue not consumed", consumer.Run(ctx)) })
 	}

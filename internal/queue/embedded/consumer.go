@@ -33,6 +33,9 @@ type Consumer struct {
 	// Visibility hides a batch while it is handled; it is also the longest, by
 	// the machine's clock, that a batch may take.
 	Visibility time.Duration
+	// Batch is the most records of a batch; 0 means queue.MaxBatch. A batch is
+	// settled when all of it is done, so with 1 no group waits for another's.
+	Batch int
 	// Concurrency is how many batches are handled at once; 0 means 1. No two of
 	// them hold records of the same group, even if the queue's clock is moved
 	// past their visibility meanwhile. Above 1, or with several consumers in a
@@ -86,7 +89,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 			return nil
 		}
 		changed := q.Changed()
-		records, err := q.receive(ctx, queue.MaxBatch, c.Visibility, c.isHeld)
+		records, err := q.receive(ctx, cmp.Or(c.Batch, queue.MaxBatch), c.Visibility, c.isHeld)
 		if ctx.Err() != nil && len(records) == 0 {
 			return nil
 		}

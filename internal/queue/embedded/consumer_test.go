@@ -324,3 +324,27 @@ func TestConsumerIsWokenNotPolling(t *testing.T) {
 		}
 	})
 }
+
+func TestConsumerWithBatchesOfOneLetsNoGroupWaitForAnother(t *testing.T) {
+	var b *bench
+	began := time.Time{}
+	w := &queue.Worker{Gate: queue.NewGate(), Handle: func(_ context.Context, r queue.Record) error {
+		if string(r.Body) == "slow" {
+			time.Sleep(20 * time.Second)
+		}
+		b.note(began, string(r.Body))
+		return nil
+	}}
+	consume(t, &Consumer{Visibility: time.Minute, Concurrency: 2, Batch: 1}, w, func(here *bench) {
+		b, began = here, time.Now()
+		send(t, b.q, "g", "slow")
+		send(t, b.q, "h", "quick")
+		time.Sleep(time.Second)
+		send(t, b.q, "h", "next")
+		time.Sleep(time.Minute)
+		b.depth(0, 0)
+	})
+	if diff := cmp.Diff([]string{"0s quick", "1s next", "20s slow"}, b.log); diff != "" {
+		t.Error(diff)
+	}
+}
