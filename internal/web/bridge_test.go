@@ -196,7 +196,11 @@ func FuzzBridge(f *testing.F) {
 	f.Add("DELETE", "/%zz?%zz", "Host", "h", "h", "=", []byte(`{"a":"\u00e9"}`))
 	f.Add("HEAD", "/?", "cookie", "c=3", "d=4", "e", []byte{})
 	f.Add("PUT", "/ñ/*", "Content-Length", "3", "3", ";", []byte("abc"))
+	f.Add("0", "/", " ", "0", "0", "0", []byte{})
 	f.Fuzz(func(t *testing.T, method, target, name, one, two, cookie string, body []byte) {
+		if strings.TrimLeft(name, " \t") != name {
+			return // on the wire that goes on with the header before; a gateway has joined the two
+		}
 		wire, e := model(method, target, name, one, two, cookie, body)
 		fromWire, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(wire)))
 		if err != nil || fromWire.URL.Host != "" || fromWire.Method == "CONNECT" || !strings.HasPrefix(target, "/") {
