@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
@@ -197,9 +198,11 @@ func FuzzBridge(f *testing.F) {
 	f.Add("HEAD", "/?", "cookie", "c=3", "d=4", "e", []byte{})
 	f.Add("PUT", "/ñ/*", "Content-Length", "3", "3", ";", []byte("abc"))
 	f.Add("0", "/", " ", "0", "0", "0", []byte{})
+	f.Add("HEAD", "//??", "cookie", "c=3", "d=4", "e", []byte{})
+	f.Add("0", "/J", "Bj6:", "0", "0y", "0", []byte("x"))
 	f.Fuzz(func(t *testing.T, method, target, name, one, two, cookie string, body []byte) {
-		if strings.TrimLeft(name, " \t") != name {
-			return // on the wire that goes on with the header before; a gateway has joined the two
+		if strings.ContainsAny(name, ": ") || strings.ContainsFunc(method+target+name+one+two+cookie, unicode.IsControl) {
+			return // on the wire that ends a name or a line, or goes on with the header before
 		}
 		wire, e := model(method, target, name, one, two, cookie, body)
 		fromWire, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(wire)))
@@ -211,7 +214,9 @@ func FuzzBridge(f *testing.F) {
 			return // another header changed the framing
 		}
 		want.Remote = "192.0.2.1:0"
-		want.URI = strings.TrimSuffix(want.URI, "?")
+		if want.Query == "" {
+			want.URI = strings.TrimSuffix(want.URI, "?") // a gateway does not tell an empty query from none
+		}
 
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
