@@ -2,7 +2,6 @@ package api
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -21,7 +20,6 @@ type API struct {
 	// end, for a request that came in.
 	PublicURL func(*http.Request) string
 	Version   string // of the program, for /health
-	Log       *slog.Logger
 }
 
 // now is the run's time as it is stored and shown: UTC, in milliseconds.

@@ -100,9 +100,9 @@ func TestWhatIsKnownAndKeptNowhere(t *testing.T) {
 				t.Errorf("%s: has the effect %q", name, effect)
 			}
 		}
-	}
-	if q := w.quarantined(); len(q) != 0 {
-		t.Errorf("in quarantine: %+v", q)
+		if q := w.quarantined(); len(q) != 0 {
+			t.Errorf("%s: in quarantine: %+v", name, q)
+		}
 	}
 }
 

@@ -394,3 +394,24 @@ func TestASuspectThatCannotBeAloneIsHandedBackUntried(t *testing.T) {
 		t.Errorf("afterwards: failures %q", got)
 	}
 }
+
+func TestAWorkerMayCallARecordASuspectLater(t *testing.T) {
+	const after = 13
+	for receives, marks := range map[int]int{after: 0, after + 1: 1} {
+		s := &countingSuspects{}
+		w := &Worker{
+			AloneAfter: after, Alone: s,
+			Handle:     func(context.Context, Record) error { return nil },
+			Quarantine: func(context.Context, Record, string) error { return nil },
+		}
+		if left := w.Work(t.Context(), []Record{{ID: "1", Group: "g", Receives: receives}}); len(left) != 0 || s.marks != marks {
+			t.Errorf("received %d times: marked %d times, want %d; %v", receives, s.marks, marks, left)
+		}
+	}
+}
+
+// countingSuspects counts who was handled as a suspect.
+type countingSuspects struct{ marks int }
+
+func (s *countingSuspects) Mark(context.Context, string) (int, error) { s.marks++; return 0, nil }
+func (s *countingSuspects) Clear(context.Context, string) error       { return nil }

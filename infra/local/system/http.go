@@ -26,7 +26,7 @@ func (s *System) handler() http.Handler {
 	s.webhook.Routes(mux)
 	surface := &api.API{
 		Store: s.store, Inbound: s.webhook.Inbound, Now: s.clock.Now, NewID: s.ids.next, Random: rand.Reader,
-		PublicURL: func(*http.Request) string { return s.publicURL() }, Version: s.config.Version, Log: s.config.Log,
+		PublicURL: func(*http.Request) string { return s.publicURL() }, Version: s.config.Version,
 	}
 	surface.Routes(mux)
 	portal := &pages.Portal{
