@@ -27,6 +27,17 @@ const (
 	Busy = Kind("busy")
 )
 
+// Missing tells that something the installation itself needs is not there: a
+// table, a queue, a bucket, a key. Nothing happened, and the same call works once
+// an operator has made it; so it is a [Busy]. What may be shown: it names things,
+// never their content.
+type Missing struct{ What string } // "table buzon-prod"
+
+func (e *Missing) Error() string { return e.What + ": not there" }
+
+// Unwrap makes errors.Is(err, Busy) hold.
+func (e *Missing) Unwrap() error { return Busy }
+
 // Problem is one thing that is wrong with what somebody sent.
 type Problem struct {
 	// Field is the path of the field, as the sender spelled it: "buttons[2].text".

@@ -32,6 +32,16 @@ func TestKindsAreToldApartThroughWraps(t *testing.T) {
 	}
 }
 
+func TestMissingIsBusyAndNamesWhat(t *testing.T) {
+	err := fmt.Errorf("webhook: %w", &fault.Missing{What: "table buzon-prod"})
+	if !errors.Is(err, fault.Busy) || errors.Is(err, fault.NotFound) {
+		t.Error("it is a Busy and nothing else: what is not there may be made")
+	}
+	if got, want := err.Error(), "webhook: table buzon-prod: not there"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestInputListsAllProblems(t *testing.T) {
 	var in fault.Input
 	if in.Err() != nil {

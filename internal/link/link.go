@@ -99,6 +99,9 @@ func (k *Keys) key(ctx context.Context, id string) ([]byte, error) {
 
 func (k *Keys) load(ctx context.Context) error {
 	value, err := k.Secrets.Get(ctx, KeyName)
+	if errors.Is(err, fault.NotFound) {
+		return &fault.Missing{What: "signing keys " + KeyName}
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", KeyName, err)
 	}

@@ -205,7 +205,8 @@ func TestErrorsNameTheParameterAndNoValue(t *testing.T) {
 
 	s := open(t)
 	_, err := (&link.Keys{Secrets: s}).Current(t.Context())
-	if !errors.Is(err, fault.NotFound) || !strings.Contains(err.Error(), link.KeyName) {
+	var missing *fault.Missing
+	if !errors.As(err, &missing) || !strings.Contains(err.Error(), link.KeyName) {
 		t.Errorf("no keys at all: %v", err)
 	}
 	_, err = (&link.Keys{Secrets: holding(t, "k1", map[string]byte{"k1": 1})}).Form(t.Context(), "acme", "k9", "r")

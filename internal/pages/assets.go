@@ -64,7 +64,7 @@ func (p *Portal) asset(w http.ResponseWriter, r *http.Request) {
 		p.serve(map[string]handler{"GET": missing}).ServeHTTP(w, r)
 		return
 	}
-	p.headers(w.Header())
+	p.headers(w.Header(), p.base(r))
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	w.Header().Set("Content-Type", a.kind)
 	if r.Method == http.MethodGet {

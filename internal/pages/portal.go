@@ -14,6 +14,7 @@ import (
 	"buzon/internal/link"
 	"buzon/internal/locale"
 	"buzon/internal/store"
+	"buzon/internal/web"
 )
 
 // Portal serves the public pages of all companies. Its fields are set before
@@ -24,7 +25,7 @@ type Portal struct {
 	Now   func() time.Time
 	NewID func() string // [0-9a-z], unique
 	// PublicURL is what the links shown to people begin with, "https://host";
-	// empty: what the request itself was sent to (a local run).
+	// empty: what the request itself was sent to.
 	PublicURL func() string
 	Log       *slog.Logger
 	Limits    Limits
@@ -116,14 +117,14 @@ const securityPolicy = "default-src 'none'; script-src 'self'; style-src 'self';
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // headers are set on every answer, whatever its status (T39, T49).
-func (p *Portal) headers(h http.Header) {
+func (p *Portal) headers(h http.Header, base string) {
 	h.Set("Content-Security-Policy", securityPolicy)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Robots-Tag", "noindex, nofollow")
-	if strings.HasPrefix(p.PublicURL(), "https://") {
+	if strings.HasPrefix(base, "https://") {
 		h.Set("Strict-Transport-Security", "max-age=63072000")
 	}
 }
@@ -131,7 +132,7 @@ func (p *Portal) headers(h http.Header) {
 // serve is what all pages have in common. HEAD is GET without the body.
 func (p *Portal) serve(methods map[string]handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p.headers(w.Header())
+		p.headers(w.Header(), p.base(r))
 		v := &visit{ctx: r.Context(), r: r, now: p.Now().UTC(), id: w.Header().Get("X-Request-Id")}
 		if v.id == "" {
 			v.id = p.NewID()
@@ -252,15 +253,7 @@ func ownFault(err error) error {
 }
 
 // base is the address that links for people begin with.
-func (p *Portal) base(r *http.Request) string {
-	if u := strings.TrimRight(p.PublicURL(), "/"); u != "" {
-		return u
-	}
-	if r.TLS != nil {
-		return "https://" + r.Host
-	}
-	return "http://" + r.Host
-}
+func (p *Portal) base(r *http.Request) string { return web.Base(p.PublicURL(), r) }
 
 // retryable tells whether reading again and trying once more may help: somebody
 // was quicker, or it was refused for the moment, or the outcome is unknown.

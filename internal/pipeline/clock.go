@@ -3,7 +3,9 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"buzon/internal/blob"
 	"buzon/internal/desk"
@@ -36,6 +38,49 @@ func (k *Clock) Tick(ctx context.Context) error {
 			Group: store.Hash(t.Tenant, conv.Channel, conv.Person), Dedup: store.Hash("timer", t.ID), Body: body,
 		})
 	})
+}
+
+// drainBatches bounds the dead letters of a stage that one run moves, ten a batch;
+// deadVisibility hides them from a run that overlaps.
+const (
+	drainBatches   = 10
+	deadVisibility = time.Minute
+)
+
+// Run is what the clock does each time: it fires due timers and moves dead letters
+// into quarantine. What goes wrong with one does not hold up the others; the error
+// holds all of it, and the next run tries again.
+func (k *Clock) Run(ctx context.Context) error {
+	all := []error{k.Tick(ctx)}
+	for stage, dead := range k.Dead {
+		if err := k.drainAll(ctx, stage, dead); err != nil {
+			all = append(all, fmt.Errorf("dead letters of %s: %w", stage, err))
+		}
+	}
+	return errors.Join(all...)
+}
+
+func (k *Clock) drainAll(ctx context.Context, stage string, dead queue.DeadLetters) error {
+	var all []error
+	for range drainBatches {
+		letters, err := dead.Receive(ctx, queue.MaxBatch, deadVisibility)
+		if err != nil {
+			return errors.Join(append(all, err)...)
+		}
+		for _, r := range letters {
+			err := k.Drain(ctx, stage, r.Record)
+			if err == nil {
+				err = dead.Delete(ctx, r.Receipt)
+			}
+			if err != nil {
+				all = append(all, fmt.Errorf("record %s: %w", r.ID, err))
+			}
+		}
+		if len(letters) == 0 || len(all) > 0 {
+			break
+		}
+	}
+	return errors.Join(all...)
 }
 
 // Drain moves one dead letter of a stage's queue into quarantine; on nil it may

@@ -26,13 +26,13 @@ const (
 	MaxPauses     = 5                // short pauses in a row
 	FirstWait     = time.Minute      // of a cause without a date, doubled each time
 	MaxWait       = time.Hour
-	WaitSpread    = time.Minute     // conversations of a waiting channel wake within this
-	MaxAttempts   = 2               // of a text whose outcome stays unknown
-	recentSends   = 12              // provider ids remembered against a receipt taken twice
-	outboundStep  = 2 * time.Minute // one wake-up, several replies
-	maxRounds     = 50              // changes of a conversation met while one wake-up is handled
-	maxHandbacks  = 10              // receives of one wake-up; then its pauses are waits with a timer
-	recordTimeout = 5 * time.Second // of writing a result, whatever is left of the step
+	WaitSpread    = time.Minute      // conversations of a waiting channel wake within this
+	MaxAttempts   = 2                // of a text whose outcome stays unknown
+	recentSends   = 12               // provider ids remembered against a receipt taken twice
+	outboundStep  = 45 * time.Second // one wake-up: a whole call to a provider and what is quick
+	maxRounds     = 50               // changes of a conversation met while one wake-up is handled
+	maxHandbacks  = 10               // receives of one wake-up; then its pauses are waits with a timer
+	recordTimeout = 5 * time.Second  // of writing a result, whatever is left of the step
 )
 
 // Worker handles the outbound queue.

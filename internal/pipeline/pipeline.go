@@ -74,6 +74,7 @@ type Clock struct {
 	Store    *store.Store
 	Inbound  queue.Queue
 	Outbound queue.Queue
+	Dead     map[string]queue.DeadLetters // by stage; what [Clock.Run] drains
 	Blobs    blob.Store
 	Now      func() time.Time
 	NewID    func() string

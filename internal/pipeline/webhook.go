@@ -72,6 +72,10 @@ func (w *Webhook) unavailable(rw http.ResponseWriter, err error) {
 	w.Log.Error("webhook not taken", "error", err)
 	rw.Header().Set("Retry-After", "5")
 	rw.WriteHeader(http.StatusServiceUnavailable)
+	var missing *fault.Missing
+	if errors.As(err, &missing) {
+		fmt.Fprintln(rw, missing) // whoever sets the channel up sees it at the provider
+	}
 }
 
 // channelOf finds the channel that a webhook address names and checks the secret

@@ -44,6 +44,12 @@ type Company struct {
 // In opens the store of a company.
 func (s *Store) In(tenant string) Company { return Company{s, tenant} }
 
+// Reach tells whether the table answers: nil, or what is wrong with it.
+func (s *Store) Reach(ctx context.Context) error {
+	_, err := s.Table.Get(ctx, cursorKey)
+	return err
+}
+
 // Also are operations that a caller wants in the same transaction.
 type Also []table.Op
 

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 // function URL: both send the payload format 2.0 (API Gateway Developer Guide,
 // "Working with AWS Lambda proxy integrations for HTTP APIs").
 //
+// What the gateway says it was asked by https has a TLS state, without details.
 // A body in base64 is decoded; an answer that is not UTF-8 goes back in base64.
 // Cookies travel in their own list both ways; a header that stands several times
 // in an answer is joined with commas, since the format has no place for it. The
@@ -79,6 +81,9 @@ func fromEvent(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Req
 		r.Host = host
 	}
 	r.Header.Del("Host")
+	if r.Header.Get("X-Forwarded-Proto") == "https" {
+		r.TLS = &tls.ConnectionState{} // the gateway ended it
+	}
 	if len(e.Cookies) > 0 {
 		r.Header.Set("Cookie", strings.Join(e.Cookies, "; "))
 	}

@@ -14,6 +14,17 @@ type Options struct {
 	Log   *slog.Logger
 	NewID func() string
 	Now   func() time.Time
+	// Quiet: the line of a request that was answered below 400 is written at
+	// debug. For webhooks, which are many and are counted by their front.
+	Quiet bool
+}
+
+// level is that of a request's line.
+func (o Options) level(status int) slog.Level {
+	if o.Quiet && status < http.StatusBadRequest {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }
 
 // edge is what the edge knows of a request, for what runs inside it.
@@ -66,7 +77,7 @@ func Handler(mux *http.ServeMux, o Options) http.Handler {
 			if cause != nil && !cut {
 				writeProblem(out, r, verdict{http.StatusInternalServerError, codeInternal}, nil)
 			}
-			o.Log.Info("request", "request_id", e.id, "method", r.Method, "route", route(r), "status", out.status,
+			o.Log.Log(r.Context(), o.level(out.status), "request", "request_id", e.id, "method", r.Method, "route", route(r), "status", out.status,
 				"ms", o.Now().Sub(began).Milliseconds(), "bytes", out.bytes)
 			if cut {
 				panic(http.ErrAbortHandler)

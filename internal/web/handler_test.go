@@ -1,12 +1,15 @@
 package web_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"buzon/internal/web"
 )
@@ -118,5 +121,27 @@ func TestOutsideOfTheEdge(t *testing.T) {
 	web.Fail(w, httptest.NewRequest("GET", "/", nil), &web.Refused{Status: 404, Code: "no_such_path"})
 	if w.Code != 404 || !strings.Contains(w.Body.String(), `"request_id":""`) {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestQuiet: at the level INFO a webhook that is taken leaves no line; one that is
+// refused does.
+func TestQuiet(t *testing.T) {
+	var log bytes.Buffer
+	h := web.Handler(routes(), web.Options{
+		Log: slog.New(slog.NewTextHandler(&log, nil)), NewID: func() string { return "r" }, Now: func() time.Time { return start }, Quiet: true,
+	})
+	for _, c := range []struct {
+		path  string
+		lines int
+	}{
+		{"/c/x", 0},
+		{"/webhooks/gupshup/ch/x", 1},
+	} {
+		log.Reset()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", c.path, nil))
+		if n := strings.Count(log.String(), "\n"); n != c.lines {
+			t.Errorf("POST %s: %d lines, want %d", c.path, n, c.lines)
+		}
 	}
 }

@@ -35,7 +35,10 @@ type verdict struct {
 	code   string
 }
 
-const codeInternal = "internal"
+const (
+	codeInternal = "internal"
+	codeNotSetUp = "not_set_up"
+)
 
 // verdicts is the one table from kinds of fault to HTTP. An error that is none
 // of them is a 500 whose text is withheld.
@@ -60,6 +63,10 @@ func judge(err error) (verdict, map[string]string, []fault.Problem) {
 	if errors.As(err, &input) {
 		return verdict{http.StatusUnprocessableEntity, "see_errors"}, nil, input.Problems
 	}
+	var missing *fault.Missing
+	if errors.As(err, &missing) {
+		return verdict{http.StatusServiceUnavailable, codeNotSetUp}, map[string]string{"what": missing.What}, nil
+	}
 	for _, v := range verdicts {
 		if errors.Is(err, v.kind) {
 			return v.verdict, nil, nil
@@ -68,14 +75,15 @@ func judge(err error) (verdict, map[string]string, []fault.Problem) {
 	return verdict{http.StatusInternalServerError, codeInternal}, nil, nil
 }
 
-// Report is the status for an error. One that is internal is logged here, with
-// the id of the request: so a page that renders errors in its own way logs them
-// once too.
+// Report is the status for an error. One that is internal, or that an operator
+// has to mend, is logged here, with the id of the request: so a page that renders
+// errors in its own way logs them once too.
 func Report(r *http.Request, err error) int {
 	v, _, _ := judge(err)
-	if v.code == codeInternal {
+	if v.code == codeInternal || v.code == codeNotSetUp {
 		e := edgeOf(r)
-		e.log.Error("internal error", "request_id", e.id, "route", route(r), "error", err.Error())
+		what := map[string]string{codeInternal: "internal error", codeNotSetUp: "not set up"}[v.code]
+		e.log.Error(what, "request_id", e.id, "route", route(r), "error", err.Error())
 	}
 	return v.status
 }

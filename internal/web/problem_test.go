@@ -60,6 +60,7 @@ func TestVerdicts(t *testing.T) {
 		{"conflict", fault.Conflict, 409, "conflict", 0, ""},
 		{"forbidden", fault.Forbidden, 403, "forbidden", 0, ""},
 		{"busy says when to come again", fault.Busy, 503, "busy", 0, "Retry-After: 2"},
+		{"what the installation lacks is named ", fmt.Errorf("api: %w", &fault.Missing{What: "table buzon-prod"}), 503, "not_set_up", 0, "Retry-After: 2"},
 		{"refused as it says", &web.Refused{Status: 412, Code: "stale"}, 412, "stale", 0, ""},
 		{"no credential names the scheme", &web.Refused{Status: 401, Code: "unauthenticated"}, 401, "unauthenticated", 0, "WWW-Authenticate: Bearer"},
 		{"a new kind is internal", fault.Kind("tired"), 500, "internal", 0, ""},
@@ -93,6 +94,9 @@ func TestVerdicts(t *testing.T) {
 			internal := strings.Count(log.String(), "internal error")
 			if want := map[bool]int{true: 1, false: 0}[c.status == 500]; internal != want {
 				t.Errorf("logged %d times, want %d: %s", internal, want, log)
+			}
+			if missing := c.code == "not_set_up"; strings.Contains(log.String(), "not set up") != missing || missing != strings.Contains(p.Detail, "table buzon-prod") {
+				t.Errorf("answered %q, logged %s", p.Detail, log)
 			}
 			if strings.Contains(w.Body.String(), "hunter2") {
 				t.Errorf("shows what is internal: %s", w.Body)

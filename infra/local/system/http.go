@@ -25,12 +25,12 @@ func (s *System) handler() http.Handler {
 	mux := http.NewServeMux()
 	s.webhook.Routes(mux)
 	surface := &api.API{
-		Store: s.store, Inbound: s.webhook.Inbound, Now: s.clock.Now, NewID: s.ids.next, Random: rand.Reader,
+		Store: s.store, Inbound: s.webhook.Inbound, Now: s.clock.Now, NewID: s.ids, Random: rand.Reader,
 		PublicURL: func(*http.Request) string { return s.publicURL() }, Version: s.config.Version,
 	}
 	surface.Routes(mux)
 	portal := &pages.Portal{
-		Store: s.store, Keys: s.keys, Now: s.clock.Now, NewID: s.ids.next, PublicURL: s.publicURL, Log: s.config.Log,
+		Store: s.store, Keys: s.keys, Now: s.clock.Now, NewID: s.ids, PublicURL: s.publicURL, Log: s.config.Log,
 	}
 	portal.Routes(mux)
 	mux.Handle("/files/", s.blobs.Handler())
@@ -40,7 +40,7 @@ func (s *System) handler() http.Handler {
 	phones := http.NewServeMux()
 	s.simulator.Routes(phones)
 
-	edge := web.Options{Log: s.config.Log, NewID: s.ids.next, Now: s.config.Now}
+	edge := web.Options{Log: s.config.Log, NewID: s.ids, Now: s.config.Now}
 	main := web.Handler(mux, edge)
 	edge.Log = slog.New(quiet{s.config.Log.Handler()})
 	beside := web.Handler(phones, edge)

@@ -2,13 +2,7 @@ package system
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"strings"
-	"sync"
-	"time"
-
-	"github.com/oklog/ulid/v2"
 
 	"buzon/infra/local/simulator"
 	"buzon/internal/desk"
@@ -32,23 +26,4 @@ func (s *System) templateOf(ctx context.Context, l simulator.Line, providerID st
 		return desk.Template{}, fmt.Errorf("channel %s: %w", l.ID, fault.NotFound)
 	}
 	return s.store.In(tenant).TemplateByProviderID(ctx, l.ID, providerID)
-}
-
-// idMaker makes ids that sort by the run's time and by the order of making: ULIDs
-// in small letters. It is safe for use by several goroutines.
-type idMaker struct {
-	now func() time.Time
-
-	mu      sync.Mutex
-	entropy *ulid.MonotonicEntropy
-}
-
-func newIDMaker(now func() time.Time) *idMaker {
-	return &idMaker{now: now, entropy: ulid.Monotonic(rand.Reader, 0)}
-}
-
-func (m *idMaker) next() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return strings.ToLower(ulid.MustNew(ulid.Timestamp(m.now()), m.entropy).String())
 }

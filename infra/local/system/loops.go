@@ -50,9 +50,9 @@ func (s *System) wireStages(epoch string) {
 		Store: st, Blobs: s.blobs, Inbound: inbound, Approvals: approvals, Providers: s.providers,
 		Now: now, RealNow: s.config.Now, Log: log,
 	}
-	s.timers = &pipeline.Clock{Store: st, Inbound: inbound, Outbound: outbound, Blobs: s.blobs, Now: now, NewID: s.ids.next, Log: log}
+	s.timers = &pipeline.Clock{Store: st, Inbound: inbound, Outbound: outbound, Blobs: s.blobs, Now: now, NewID: s.ids, Log: log}
 	in := pipeline.Inbound{
-		Store: st, Keys: s.keys, Blobs: s.blobs, Outbound: outbound, Webhook: s.webhook, Now: now, NewID: s.ids.next, Log: log,
+		Store: st, Keys: s.keys, Blobs: s.blobs, Outbound: outbound, Webhook: s.webhook, Now: now, NewID: s.ids, Log: log,
 	}
 	out := pipeline.Outbound{
 		Store: st, Blobs: s.blobs, Secrets: s.secrets, Keys: s.keys, Providers: s.providers, PublicURL: s.publicURL, Now: now, Epoch: epoch, Log: log,

@@ -80,7 +80,7 @@ type System struct {
 	secrets   *secrets.Store
 	store     *store.Store
 	keys      *link.Keys
-	ids       *idMaker
+	ids       func() string // makes ids
 	providers map[string]channel.Provider
 	webhook   *pipeline.Webhook
 	timers    *pipeline.Clock
@@ -181,10 +181,10 @@ func (s *System) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.ids = newIDMaker(s.clock.Now)
-	s.store = &store.Store{Table: s.table, Now: s.clock.Now, NewID: s.ids.next, CacheFor: cacheFor}
+	s.ids = store.IDs(s.clock.Now, rand.Reader)
+	s.store = &store.Store{Table: s.table, Now: s.clock.Now, NewID: s.ids, CacheFor: cacheFor}
 	s.keys = &link.Keys{Secrets: s.secrets}
-	maker := demo.Maker{Now: func() time.Time { return s.clock.Now().Truncate(time.Millisecond) }, NewID: s.ids.next}
+	maker := demo.Maker{Now: func() time.Time { return s.clock.Now().Truncate(time.Millisecond) }, NewID: s.ids}
 	s.plan, err = demo.Ensure(ctx, s.config.Data, s.base, maker, s.store, s.secrets)
 	if err != nil {
 		return err
