@@ -1,15 +1,20 @@
 package api
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"flag"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"buzon/internal/api/apidocs"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -99,9 +104,21 @@ func TestRoutesAreDescribed(t *testing.T) {
 	}
 }
 
+var update = flag.Bool("update", false, "rewrite docs.html")
+
 // TestDocs: the page tells every operation, all its anchors resolve, and its
 // policy lets nothing in but its own style.
 func TestDocs(t *testing.T) {
+	made := apidocs.Page(descriptionYAML)
+	if *update {
+		if err := os.WriteFile("docs.html", made, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		docsPage = made
+	}
+	if !bytes.Equal(docsPage, made) {
+		t.Error("docs.html is not what openapi.yaml makes: go test ./internal/api -run TestDocs -update")
+	}
 	w := newWorld(t)
 	a := w.do("", "GET", "/docs", "")
 	if a.status != 200 {

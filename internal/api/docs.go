@@ -5,22 +5,16 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
-	"html/template"
-	"net/http"
-	"slices"
-	"strings"
 	"sync"
-
-	"go.yaml.in/yaml/v3"
-
-	"buzon/internal/locale"
 )
 
 var (
+	//go:embed openapi.yaml
+	descriptionYAML []byte
+	// docsPage is what package apidocs makes of openapi.yaml:
+	// go test ./internal/api -run TestDocs -update
 	//go:embed docs.html
-	docsHTML string
-	//go:embed docs.css
-	docsCSS string
+	docsPage []byte
 )
 
 // getDescription answers with openapi.yaml as it is.
@@ -32,242 +26,21 @@ func getDescription(c *call) error {
 	return nil
 }
 
-// docs is the page and the policy that it is shown under, made at the first call.
-var docs = sync.OnceValue(makeDocs)
+// docsPolicy lets the page's own style in and nothing else.
+var docsPolicy = sync.OnceValue(func() string {
+	_, style, _ := bytes.Cut(docsPage, []byte("<style>"))
+	style, _, _ = bytes.Cut(style, []byte("</style>"))
+	sum := sha256.Sum256(style)
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+})
 
-type docsPage struct{ html, policy string }
-
-// getDocs answers with the description as a page to read: no script, one style
-// sheet inside, nothing from elsewhere.
+// getDocs answers with the description as a page to read.
 func getDocs(c *call) error {
-	p := docs()
 	h := c.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", p.policy)
+	h.Set("Content-Security-Policy", docsPolicy())
 	h.Set("Cache-Control", "no-cache")
-	c.w.Write([]byte(p.html))
+	c.w.Write(docsPage)
 	return nil
-}
-
-// The page as the template sees it.
-
-type docsView struct {
-	Title, Version string
-	Intro          template.HTML
-	Style          template.CSS
-	Sections       []section
-	Schemas        []object
-	Statuses       []statusView
-	Codes          []codeView
-}
-
-type section struct {
-	Name, Description string
-	Operations        []operationView
-}
-
-type operationView struct {
-	operation
-	Text       template.HTML
-	Who        string
-	Params     []fieldView
-	BodySchema string // name of its schema; empty: none
-	BodyFields []fieldView
-	Curl       string
-	Responses  []responseView
-}
-
-type responseView struct {
-	Status, Text, Example string
-	Schema                string // of the answer, or of the items of a list
-	List                  bool
-	Link                  string // to the meaning of the status
-}
-
-type object struct {
-	Name   string
-	Text   template.HTML
-	Fields []fieldView
-}
-
-type fieldView struct {
-	Name, In, Kind, Schema, Limits string
-	Text                           template.HTML
-	Required                       bool
-}
-
-type (
-	statusView struct{ Status, Title string }
-	codeView   struct{ Code, Text string }
-)
-
-func makeDocs() docsPage {
-	d := readDescription()
-	v := docsView{
-		Title: d.Info.Title, Version: d.Info.Version, Intro: prose(d.Info.Description), Style: template.CSS(docsCSS),
-		Schemas: d.objects(),
-	}
-	ops := d.operations()
-	for _, tag := range d.Tags {
-		s := section{Name: tag.Name, Description: tag.Description}
-		for _, o := range ops {
-			if slices.Contains(o.Tags, tag.Name) {
-				s.Operations = append(s.Operations, d.viewOperation(o))
-			}
-		}
-		v.Sections = append(v.Sections, s)
-	}
-	english := locale.For("en")
-	for _, key := range english.Keys() {
-		if status, ok := strings.CutPrefix(key, "problem.title."); ok {
-			v.Statuses = append(v.Statuses, statusView{status, english.Text(key)})
-		} else if code, ok := strings.CutPrefix(key, "problem."); ok {
-			v.Codes = append(v.Codes, codeView{code, english.Text(key)})
-		}
-	}
-	var b bytes.Buffer
-	if err := template.Must(template.New("docs").Parse(docsHTML)).Execute(&b, v); err != nil {
-		panic(err) // unreachable: a test makes the same page
-	}
-	sum := sha256.Sum256([]byte(docsCSS))
-	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	return docsPage{b.String(), policy}
-}
-
-func (d *description) viewOperation(o operation) operationView {
-	v := operationView{operation: o, Text: prose(o.Description), Who: "No token needed."}
-	switch o.Role {
-	case admin:
-		v.Who = "Needs the token of an admin."
-	case agent:
-		v.Who = "Needs the token of an agent or an admin."
-	}
-	for _, p := range o.Parameters {
-		v.Params = append(v.Params, fieldView{
-			Name: p.Name, In: p.In, Kind: p.Schema.kind(), Limits: p.Schema.limits(), Text: prose(p.Description), Required: p.Required,
-		})
-	}
-	if o.Body != nil {
-		for _, m := range o.Body.Content {
-			if v.BodySchema = refName(m.Schema.Ref); v.BodySchema == "" {
-				v.BodyFields = d.fields(m.Schema)
-			}
-		}
-	}
-	each(o.Responses, func(status string, n *yaml.Node) {
-		var r response
-		decodeNode(n, &r)
-		view := responseView{Status: status}
-		if r.Ref != "" {
-			view.Link = "problem-" + status
-			r = d.Components.Responses[refName(r.Ref)]
-			r.Content = nil // told once, under its status
-		}
-		view.Text = r.Description
-		for _, m := range r.Content {
-			view.Schema, view.List = strings.CutSuffix(refName(m.Schema.Ref), "List")
-			view.Example = d.example(m)
-		}
-		v.Responses = append(v.Responses, view)
-	})
-	v.Curl = d.curl(o)
-	return v
-}
-
-// curl is a command that makes the call, with the examples for values.
-func (d *description) curl(o operation) string {
-	path := o.Path
-	var lines []string
-	for _, p := range o.Parameters {
-		switch {
-		case p.In == "path":
-			path = strings.Replace(path, "{"+p.Name+"}", p.Example.Value, 1)
-		case p.In == "header" && p.Name == "Idempotency-Key":
-			lines = append(lines, "-H "+quote(p.Name+": "+p.Example.Value))
-		}
-	}
-	head := `curl "$BUZON` + path + `"`
-	if o.Method != http.MethodGet {
-		head = "curl -X " + o.Method + ` "$BUZON` + path + `"`
-	}
-	if o.Role != "" {
-		lines = append([]string{`-H "Authorization: Bearer $TOKEN"`}, lines...)
-	}
-	if o.Body != nil {
-		for contentType, m := range o.Body.Content {
-			if contentType != "application/json" {
-				each(m.Example, func(name string, value *yaml.Node) {
-					lines = append(lines, "--data-urlencode "+quote(name+"="+value.Value))
-				})
-				continue
-			}
-			lines = append(lines, "-H "+quote("Content-Type: "+contentType), "-d "+quote(d.example(m)))
-		}
-	}
-	return strings.Join(append([]string{head}, lines...), " \\\n  ")
-}
-
-// quote makes one word of a shell's command line.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
-
-// objects gives the schemas that stand under a name of their own, but the lists,
-// which are all alike.
-func (d *description) objects() []object {
-	var out []object
-	each(d.Components.Schemas, func(name string, n *yaml.Node) {
-		if strings.HasSuffix(name, "List") {
-			return
-		}
-		var s schema
-		decodeNode(n, &s)
-		out = append(out, object{name, prose(s.Description), d.fields(s)})
-	})
-	return out
-}
-
-func (d *description) fields(s schema) []fieldView {
-	var out []fieldView
-	each(s.Properties, func(name string, n *yaml.Node) {
-		var p schema
-		decodeNode(n, &p)
-		v := fieldView{
-			Name: name, Kind: p.kind(), Limits: p.limits(), Text: prose(p.Description), Required: slices.Contains(s.Required, name),
-		}
-		switch {
-		case p.Ref != "":
-			v.Schema = refName(p.Ref)
-		case p.Items != nil && p.Items.Ref != "":
-			v.Schema = refName(p.Items.Ref)
-		}
-		out = append(out, v)
-		for _, inner := range d.fields(p) {
-			inner.Name = name + "." + inner.Name
-			out = append(out, inner)
-		}
-	})
-	return out
-}
-
-// prose is the little of Markdown that the description uses: paragraphs,
-// **strong** and `code`.
-func prose(text string) template.HTML {
-	var b strings.Builder
-	for paragraph := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
-		if paragraph == "" {
-			continue
-		}
-		b.WriteString("<p>" + spans(spans(template.HTMLEscapeString(paragraph), "**", "strong"), "`", "code") + "</p>")
-	}
-	return template.HTML(b.String())
-}
-
-func spans(text, mark, element string) string {
-	parts := strings.Split(text, mark)
-	for i := range parts {
-		if i%2 == 1 && i+1 < len(parts) {
-			parts[i] = "<" + element + ">" + parts[i] + "</" + element + ">"
-		}
-	}
-	return strings.Join(parts, "")
 }

@@ -1,8 +1,7 @@
-package api
+package apidocs
 
 import (
 	"bytes"
-	_ "embed"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -10,9 +9,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 )
-
-//go:embed openapi.yaml
-var descriptionYAML []byte
 
 // The types below read as much of openapi.yaml as the page shows, in its order.
 
@@ -102,9 +98,9 @@ func (w *words) UnmarshalYAML(n *yaml.Node) error {
 
 // readDescription reads the embedded file. It is part of the program: a test
 // reads it too, so that what it panics with is never met at run time.
-func readDescription() *description {
+func readDescription(openapi []byte) *description {
 	d := &description{}
-	if err := yaml.Unmarshal(descriptionYAML, d); err != nil {
+	if err := yaml.Unmarshal(openapi, d); err != nil {
 		panic(fmt.Sprintf("openapi.yaml: %v", err))
 	}
 	return d
