@@ -110,8 +110,11 @@ func Save(it Item) Op {
 // Q asks for the items of one partition in the order of their sort keys.
 type Q struct {
 	PK string
-	// Index asks the index; its answers may be a minute old. The base table is
-	// always read strongly.
+	// Index asks the index, whose entries may be a minute old. The items are as
+	// they are stored now: one that is gone, or has another place in the index than
+	// its entry says, is left out. So an item that has just come or moved may be
+	// missing for a minute, and none is seen where it no longer is. The base table
+	// is always read strongly.
 	Index bool
 	// From and To bound the sort key: From <= SK < To; empty: unbounded.
 	From, To string

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"mime"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,8 +26,6 @@ const (
 	minSigningKey = 32
 	// maxFooter bounds what is read as a footer, against a damaged file.
 	maxFooter = 4096
-	// octets is the type of what nothing is known about.
-	octets = "application/octet-stream"
 )
 
 // Options of Open.
@@ -99,8 +96,8 @@ func (s *Store) Put(ctx context.Context, key, contentType string, body io.ReadSe
 	if err := blob.ValidKey(key); err != nil {
 		return err
 	}
-	contentType = cmp.Or(contentType, octets)
-	if err := validType(contentType); err != nil {
+	contentType = cmp.Or(contentType, blob.DefaultType)
+	if err := blob.ValidType(contentType); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -254,16 +251,4 @@ func (s *Store) syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-func validType(contentType string) error {
-	if _, _, err := mime.ParseMediaType(contentType); err != nil || len(contentType) > 255 {
-		return fmt.Errorf("content type of %d bytes: %w", len(contentType), fault.Invalid)
-	}
-	for i := range len(contentType) {
-		if contentType[i] < ' ' || contentType[i] > '~' {
-			return fmt.Errorf("content type: byte %d is not printable ASCII: %w", i, fault.Invalid)
-		}
-	}
-	return nil
 }

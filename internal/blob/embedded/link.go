@@ -29,13 +29,8 @@ func (s *Store) Link(_ context.Context, key string, d blob.Download) (string, er
 	if err := blob.ValidKey(key); err != nil {
 		return "", err
 	}
-	if d.Expires <= 0 || d.Expires > blob.MaxLink {
-		return "", fmt.Errorf("link to %s for %s, at most %s are given: %w", key, d.Expires, blob.MaxLink, fault.Invalid)
-	}
-	if d.ContentType != "" {
-		if err := validType(d.ContentType); err != nil {
-			return "", fmt.Errorf("link to %s: %w", key, err)
-		}
+	if err := d.Valid(); err != nil {
+		return "", fmt.Errorf("link to %s: %w", key, err)
 	}
 	expires := strconv.FormatInt(s.now().Add(d.Expires).UnixMilli(), 10)
 	name := blob.SafeName(d.FileName)

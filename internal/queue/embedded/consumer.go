@@ -17,9 +17,6 @@ const (
 	// maxIdle bounds how long a consumer does not look: its queue's clock may
 	// be moved without a Wake.
 	maxIdle = time.Second
-	// minPause is the pause after a record's first error; it doubles with each
-	// further receive up to the consumer's Visibility.
-	minPause = time.Second
 	// DefaultGrace is how long records under way may still take after the end.
 	DefaultGrace = 8 * time.Second
 )
@@ -129,7 +126,7 @@ func (c *Consumer) batch(ctx, run context.Context, q *Queue, received []queue.Re
 		records[i] = r.Record
 	}
 	failures := w.Work(limited, records)
-	err := q.settle(context.WithoutCancel(ctx), c.settlements(received, failures))
+	err := q.settle(context.WithoutCancel(ctx), c.settlements(received, records, failures))
 	switch {
 	case errors.Is(err, fault.Conflict):
 		c.log().WarnContext(ctx, "records came again while they were handled", "queue", c.Name, "error", err.Error())
@@ -138,38 +135,15 @@ func (c *Consumer) batch(ctx, run context.Context, q *Queue, received []queue.Re
 	}
 }
 
-// settlements deletes what is done and hides the rest. All that is left of a
-// group waits as long as its first record does.
-func (c *Consumer) settlements(received []queue.Received, failures []queue.Failure) []settlement {
-	failed := map[string]queue.Failure{}
-	for _, f := range failures {
-		failed[f.ID] = f
-	}
-	pauses := map[string]time.Duration{}
+// settlements deletes what is done and hides the rest.
+func (c *Consumer) settlements(received []queue.Received, records []queue.Record, failures []queue.Failure) []settlement {
+	pauses := queue.Pauses(records, failures, c.Visibility)
 	out := make([]settlement, len(received))
 	for i, r := range received {
-		f, ok := failed[r.ID]
-		if !ok {
-			out[i] = settlement{receipt: r.Receipt, done: true}
-			continue
-		}
-		if _, ok := pauses[r.Group]; !ok {
-			pauses[r.Group] = c.pause(r.Record, f)
-		}
-		out[i] = settlement{receipt: r.Receipt, after: pauses[r.Group]}
+		after, failed := pauses[i]
+		out[i] = settlement{receipt: r.Receipt, done: !failed, after: after}
 	}
 	return out
-}
-
-func (c *Consumer) pause(r queue.Record, f queue.Failure) time.Duration {
-	if _, again := queue.AgainAfter(f.Err); again || f.Err == nil {
-		return f.After
-	}
-	pause := minPause
-	for n := 1; n < r.Receives && pause < c.Visibility; n++ {
-		pause *= 2
-	}
-	return min(pause, c.Visibility)
 }
 
 // idle waits until there may be something to receive.

@@ -28,7 +28,7 @@ var cases = []struct {
 }{
 	{"what was never set is not found", func(c *check) { c.missing(name) }},
 	{"what is put is got, as often as it changes", func(c *check) {
-		for _, v := range []string{"a", "b", " \n\"ñ三😀\\ ", strings.Repeat("x", secret.MaxValue)} {
+		for _, v := range []string{"a", "b", " \n\"ñ三😀\\ ", "\tx\r\n", "\u00a0x\u2003", strings.Repeat("x", secret.MaxValue)} {
 			c.must(c.Put(c.Context(), name, v))
 			c.holds(name, v)
 		}

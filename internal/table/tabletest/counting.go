@@ -27,12 +27,16 @@ var _ table.Table = (*CountingTable)(nil)
 
 // Counting puts a meter around a table (Developer Guide, "Read and write
 // operations"). A write costs a unit for each KB begun of the larger of the old
-// and the new item, twice that in a Write of several operations, a check as
-// much as a write, and the same if the conditions do not hold. The index costs a
-// unit for each KB begun of every entry put or removed, a move being both. A
-// strong read costs a unit for each 4 KB begun of an item, or of a page as a
-// whole; the index half of that. The old items are read without being counted,
-// so that the count is exact only if no other call changes them meanwhile.
+// and the new item, twice that in a transaction (a Write of several operations or
+// of one check), a check as much as a write, and the same if the conditions do
+// not hold. The index holds keys only: it costs a unit for each KB begun of the
+// keys of every entry put or removed, a move being both, and nothing while an
+// item stays in its place. A strong read costs a unit for each 4 KB begun of an
+// item, or of a page of the base table as a whole. A page of the index costs half
+// a unit for each 4 KB begun of its entries, and the strong read of each item;
+// entries that are left out of the answer are not counted. The old items of a
+// write are read without being counted, so that the count is exact only if no
+// other call changes them meanwhile.
 func Counting(inner table.Table) *CountingTable { return &CountingTable{inner: inner} }
 
 // Units are the read and write units so far.
@@ -64,13 +68,18 @@ func (c *CountingTable) Query(ctx context.Context, q table.Q) (table.Page, error
 	if err != nil {
 		return page, err
 	}
-	size := 0
+	size, items := 0, 0.0
 	for _, it := range page.Items {
+		if q.Index {
+			size += entrySize(it)
+			items += units(table.Size(it), readUnit)
+			continue
+		}
 		size += table.Size(it)
 	}
 	cost := units(size, readUnit)
 	if q.Index {
-		cost /= 2
+		cost = cost/2 + items
 	}
 	c.add(cost, 0)
 	return page, nil
@@ -98,7 +107,7 @@ func (c *CountingTable) Write(ctx context.Context, ops ...table.Op) error {
 	for i, op := range ops {
 		after := stored(before[i], op)
 		cost := units(max(table.Size(before[i]), table.Size(after)), writeUnit)
-		if len(ops) > 1 {
+		if len(ops) > 1 || op.Kind == table.OpCheck {
 			cost *= 2
 		}
 		if !errors.Is(err, fault.Conflict) {
@@ -131,21 +140,25 @@ func stored(before table.Item, op table.Op) table.Item {
 }
 
 func indexUnits(before, after table.Item) float64 {
-	in := func(it table.Item) bool { return it.Index != (table.Key{}) }
-	switch {
-	case before.Version == after.Version:
+	if before.Index == after.Index {
 		return 0
-	case in(before) && before.Index == after.Index:
-		return units(max(table.Size(before), table.Size(after)), writeUnit)
 	}
 	cost := 0.0
 	for _, it := range []table.Item{before, after} {
-		if in(it) {
-			cost += units(table.Size(it), writeUnit)
+		if it.Index != (table.Key{}) {
+			cost += units(entrySize(it), writeUnit)
 		}
 	}
 	return cost
 }
+
+// entrySize is the size of an item's entry in the index: its four keys.
+func entrySize(it table.Item) int {
+	return table.Size(table.Item{Key: it.Key, Version: 1, Index: it.Index, Body: []byte(`{}`)}) - versionSize
+}
+
+// versionSize is what a one-digit Version adds to an item.
+const versionSize = len("Version") + 2
 
 // units rounds up; nothing at all costs one.
 func units(size, unit int) float64 {

@@ -10,6 +10,14 @@ import (
 	"buzon/internal/table/tabletest"
 )
 
+// writeKB is the size of an entry of the index that costs one unit.
+const writeKB = 1 << 10
+
+// longPlace is an index sort key that makes the entry of keyA so many bytes.
+func longPlace(size int) string {
+	return strings.Repeat("k", size-len("PK"+"p"+"SK"+"a"+"IndexPK"+"i"+"IndexSK"))
+}
+
 func TestCounting(t *testing.T) {
 	// sized is an item of a little less than so many KB.
 	sized := func(k table.Key, index string, version int64, kb int) table.Item {
@@ -50,15 +58,18 @@ func TestCounting(t *testing.T) {
 		{name: "a condition that does not hold costs the same",
 			given: []table.Op{table.Create(sized(keyA, "k", 0, 2))}, call: write(table.Update(sized(keyA, "l", 5, 1))),
 			write: 2, err: fault.Conflict},
-		{name: "into the index", call: write(table.Create(sized(keyA, "k", 0, 2))), write: 2 + 2},
-		{name: "within the index",
-			given: []table.Op{table.Create(sized(keyA, "k", 0, 2))}, call: write(table.Update(sized(keyA, "k", 1, 1))), write: 2 + 2},
+		{name: "a lone check is a transaction", call: write(table.Check(keyA, 0)), write: 2},
+		{name: "into the index", call: write(table.Create(sized(keyA, "k", 0, 2))), write: 2 + 1},
+		{name: "in its place in the index",
+			given: []table.Op{table.Create(sized(keyA, "k", 0, 2))}, call: write(table.Update(sized(keyA, "k", 1, 1))), write: 2},
 		{name: "a move within the index",
-			given: []table.Op{table.Create(sized(keyA, "k", 0, 2))}, call: write(table.Update(sized(keyA, "l", 1, 1))), write: 2 + 2 + 1},
+			given: []table.Op{table.Create(sized(keyA, "k", 0, 2))}, call: write(table.Update(sized(keyA, "l", 1, 1))), write: 2 + 2},
 		{name: "out of the index",
-			given: []table.Op{table.Create(sized(keyA, "k", 0, 2))}, call: write(table.Delete(keyA, 1)), write: 2 + 2},
-		{name: "a raise that leaves the index",
-			given: []table.Op{table.Raise(sized(keyA, "k", 1, 1))}, call: write(table.Raise(sized(keyA, "", 2, 1))), write: 1 + 1},
+			given: []table.Op{table.Create(sized(keyA, "k", 0, 2))}, call: write(table.Delete(keyA, 1)), write: 2 + 1},
+		{name: "a raise that leaves the place in the index",
+			given: []table.Op{table.Raise(sized(keyA, "k", 1, 1))}, call: write(table.Raise(sized(keyA, "", 2, 1))), write: 1},
+		{name: "an entry of exactly a KB", call: write(table.Create(sized(keyA, longPlace(writeKB), 0, 2))), write: 3 + 1},
+		{name: "an entry of a byte more", call: write(table.Create(sized(keyA, longPlace(writeKB+1), 0, 2))), write: 3 + 2},
 		{name: "a wrong write", call: write(), err: fault.Invalid},
 		{name: "a get of a small item", given: []table.Op{table.Create(sized(keyA, "", 0, 1))}, call: get(keyA), read: 1},
 		{name: "a get of nothing", call: get(keyA), read: 1},
@@ -66,9 +77,9 @@ func TestCounting(t *testing.T) {
 			given: []table.Op{table.Create(sized(keyA, "", 0, 1)), table.Create(sized(keyB, "", 0, 9))}, call: get(keyA, keyB), read: 1 + 3},
 		{name: "a query counts the page as a whole",
 			given: []table.Op{table.Create(sized(keyA, "", 0, 1)), table.Create(sized(keyB, "", 0, 5))}, call: query(table.Q{PK: "p"}), read: 2},
-		{name: "a query of the index costs half",
+		{name: "a query of the index costs half for the keys, and each item by itself",
 			given: []table.Op{table.Create(sized(keyA, "k", 0, 1)), table.Create(sized(keyB, "k", 0, 5))},
-			call:  query(table.Q{PK: "i", Index: true}), read: 1},
+			call:  query(table.Q{PK: "i", Index: true}), read: 0.5 + 1 + 2},
 		{name: "a query without an answer", call: query(table.Q{PK: "p"}), read: 1},
 		{name: "a query of the index without an answer", call: query(table.Q{PK: "i", Index: true}), read: 0.5},
 		{name: "a wrong query", call: query(table.Q{}), err: fault.Invalid},

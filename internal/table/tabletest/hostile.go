@@ -1,6 +1,7 @@
 package tabletest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 )
 
 const (
-	// IndexLag is the oldest that a hostile index answer gets.
+	// IndexLag is the oldest that an entry of a hostile index gets.
 	IndexLag = 60 * time.Second
 	// sweepHorizon is the age from which DynamoDB never deletes an expired item.
 	sweepHorizon = 5 * 365 * 24 * time.Hour
@@ -33,7 +34,7 @@ type Rates struct {
 	Conflict float64 // Write: Busy, as if another transaction held one of its items
 	Lost     float64 // Write: judged and applied, but answered with ErrUnknown
 	Dropped  float64 // Write: nothing happened, but answered with ErrUnknown
-	Stale    float64 // change of an index entry: seen up to IndexLag late
+	Stale    float64 // change of an item: its index entry follows up to IndexLag late
 	Short    float64 // Query: a page of at most one item
 	Empty    float64 // Query: a page of none with a cursor, never twice running
 	Swept    float64 // share of the items that go as soon as they expired; the others never go
@@ -76,7 +77,7 @@ type holders struct {
 
 // indexChange is a write that the index may not show yet.
 type indexChange struct {
-	before  table.Item
+	before  table.Key // the item's place in the index; zero: not in it
 	visible time.Time
 }
 
@@ -285,7 +286,7 @@ func (h *HostileTable) remember(before []table.Item) {
 		if stale {
 			visible = now.Add(lag)
 		}
-		h.history[it.Key] = append(old, indexChange{it, visible})
+		h.history[it.Key] = append(old, indexChange{it.Index, visible})
 	}
 }
 
@@ -340,33 +341,21 @@ func (h *HostileTable) unswept(ctx context.Context, items []table.Item) ([]table
 	return left, nil
 }
 
-// queryIndex answers from the index as it was: the present entries of the
-// partition, with those that changed a short while ago put back.
+// queryIndex answers from the entries of the index as they were: the present
+// ones of the partition, with those that changed a short while ago put back. The
+// items are as they are stored now; an entry whose item is gone or has another
+// place by now is left out.
 func (h *HostileTable) queryIndex(ctx context.Context, q table.Q, after table.Item) (table.Page, error) {
-	entries := map[table.Key]table.Item{}
-	all := table.Q{PK: q.PK, Index: true}
-	for {
-		page, err := h.inner.Query(ctx, all)
-		if err != nil {
-			return table.Page{}, err
-		}
-		left, err := h.unswept(ctx, page.Items)
-		if err != nil {
-			return table.Page{}, err
-		}
-		for _, it := range left {
-			entries[it.Key] = it
-		}
-		if all.Cursor = page.Next; page.Next == "" {
-			break
-		}
+	entries, err := h.entries(ctx, q.PK)
+	if err != nil {
+		return table.Page{}, err
 	}
 	h.putBack(q.PK, entries)
 
 	var sorted []table.Item
-	for _, it := range entries {
-		if q.Holds(it.Index.SK) {
-			sorted = append(sorted, it)
+	for key, index := range entries {
+		if q.Holds(index.SK) {
+			sorted = append(sorted, table.Item{Key: key, Index: index})
 		}
 	}
 	order := byIndex
@@ -377,19 +366,53 @@ func (h *HostileTable) queryIndex(ctx context.Context, q table.Q, after table.It
 	if after.Key != (table.Key{}) {
 		sorted = slices.DeleteFunc(sorted, func(it table.Item) bool { return order(it, after) <= 0 })
 	}
-	limit := q.Limit
-	if limit == 0 {
-		limit = table.MaxPage
+	var page table.Page
+	if limit := cmp.Or(q.Limit, table.MaxPage); len(sorted) > limit {
+		sorted, page.Next = sorted[:limit], q.CursorAfter(sorted[limit-1])
 	}
-	if len(sorted) <= limit {
-		return table.Page{Items: sorted}, nil
+	for part := range slices.Chunk(sorted, table.MaxOps) {
+		keys := make([]table.Key, len(part))
+		for i, entry := range part {
+			keys[i] = entry.Key
+		}
+		items, err := h.get(ctx, keys)
+		if err != nil {
+			return table.Page{}, err
+		}
+		for i, it := range items {
+			if it.Exists() && it.Index == part[i].Index {
+				page.Items = append(page.Items, it)
+			}
+		}
 	}
-	return table.Page{Items: sorted[:limit], Next: q.CursorAfter(sorted[limit-1])}, nil
+	return page, nil
 }
 
-// putBack gives the entries of one index partition the state that the index
+// entries are the present entries of an index partition.
+func (h *HostileTable) entries(ctx context.Context, pk string) (map[table.Key]table.Key, error) {
+	entries := map[table.Key]table.Key{}
+	q := table.Q{PK: pk, Index: true}
+	for {
+		page, err := h.inner.Query(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		left, err := h.unswept(ctx, page.Items)
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range left {
+			entries[it.Key] = it.Index
+		}
+		if q.Cursor = page.Next; page.Next == "" {
+			return entries, nil
+		}
+	}
+}
+
+// putBack gives the entries of one index partition the places that the index
 // still shows, and forgets changes that it shows by now.
-func (h *HostileTable) putBack(pk string, entries map[table.Key]table.Item) {
+func (h *HostileTable) putBack(pk string, entries map[table.Key]table.Key) {
 	now := h.now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -407,12 +430,14 @@ func (h *HostileTable) putBack(pk string, entries map[table.Key]table.Item) {
 		}
 		h.history[key] = changes
 		shown := changes[0].before
-		_, there := entries[key]
-		if there || shown.Index.PK == pk {
+		if shown.PK != pk {
+			shown = table.Key{}
+		}
+		if shown != entries[key] {
 			h.hits["stale"]++
 		}
 		delete(entries, key)
-		if shown.Index.PK == pk {
+		if shown != (table.Key{}) {
 			entries[key] = shown
 		}
 	}
