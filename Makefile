@@ -8,7 +8,8 @@ GOVULNCHECK_VERSION = v1.1.4
 export GOLANGCI_LINT = $(CURDIR)/.cache/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fuzz browser play soak bench audit tools clean
+.PHONY: help run build test lint fuzz browser play soak bench audit tools clean \
+	doctor dlq tenant logs outputs deploy delete
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +22,13 @@ build: ## build the local system into bin/
 
 test: ## prove everything that this machine can prove
 	@go run ./infra/check
+
+# sam build calls this with ARTIFACTS_DIR for every function of template.yaml.
+ARCH ?= arm64
+GOARCH_OF_FUNCTIONS = $(if $(filter x86_64,$(ARCH)),amd64,$(ARCH))
+build-%Function:
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_OF_FUNCTIONS) go build -trimpath -tags lambda.norpc -ldflags="-s -w -buildid=" \
+		-o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell printf '%s' '$*' | tr 'A-Z' 'a-z')
 
 lint: tools ## look for mistakes with the linters of .golangci.yml
 	@go run ./infra/check lint
@@ -42,6 +50,34 @@ bench: ## measure; prints times and memory
 
 audit: ## look the modules up among known weaknesses (needs a remote database)
 	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+
+# SAM CLI: the one under .cache/ before any other (whatever target installs it); it sends no usage data.
+export SAM_CLI_TELEMETRY ?= 0
+SAM = $(firstword $(wildcard .cache/sam/bin/sam) sam)
+
+# Variables of make's command line (NAME, ID, STACK, AWS_REGION …) are in the environment of what make runs.
+
+doctor: ## look at everything that a deployment needs; ARGS=--local: at this machine only
+	@go run ./infra/ops doctor $(ARGS)
+
+dlq: ## list dead letters; ARGS='show inbound' or ARGS='redrive inbound --yes'
+	@go run ./infra/ops dlq $(ARGS)
+
+tenant: ## make a company and print its admin's token: NAME='Acme', on AWS with STACK=buzon
+	@go run ./infra/ops tenant --name "$$NAME" --id "$$ID" $(ARGS)
+
+logs: ## follow the functions' logs; ARGS='--function webhook'
+	@go run ./infra/ops logs $(ARGS)
+
+outputs: ## show the addresses and names of the deployment; ARGS=--json
+	@go run ./infra/ops outputs $(ARGS)
+
+deploy: ## build and deploy to AWS; asks, and Enter all the way works
+	$(SAM) build --build-in-source --config-file infra/samconfig.toml
+	$(SAM) deploy --guided --config-file infra/samconfig.toml $(if $(filter-out arm64,$(ARCH)),--parameter-overrides Architecture=$(ARCH))
+
+delete: ## take the deployment away; table, bucket and keys stay
+	@go run ./infra/ops delete $(ARGS)
 
 tools: $(GOLANGCI_LINT) ## build the linters, which make test then uses
 

@@ -11,7 +11,7 @@ import (
 // for what is built, not for test files.
 type rule struct {
 	pkg  string // a path from the top; * stands for one folder
-	may  string // packages of this repository, from internal/; * stands for one folder
+	may  string // packages of this repository, from internal/, or from the top with infra/; * stands for one folder
 	mods string // other modules
 	why  string
 }
@@ -32,13 +32,18 @@ var rules = []rule{
 	{"internal/queue/embedded", "queue fault", "go.etcd.io/bbolt github.com/oklog/ulid/v2", "an engine"},
 	{"internal/blob/embedded", "blob fault", "", "an engine"},
 	{"internal/secret/embedded", "secret fault", "", "an engine"},
+	{"internal/table/dynamo", "table fault", "github.com/aws/aws-sdk-go-v2 github.com/aws/smithy-go", "an engine: DynamoDB"},
+	{"internal/queue/sqs", "queue signed fault", "github.com/aws/aws-lambda-go", "an engine: SQS, and the handler of a function that it calls"},
+	{"internal/signed", "", "github.com/aws/aws-sdk-go-v2 github.com/aws/smithy-go", "one signed call to a service that is too small a part for the SDK's package"},
+	{"internal/blob/s3", "blob signed fault", "", "an engine: S3"},
+	{"internal/secret/ssm", "secret signed fault", "", "an engine: SSM"},
 	{"internal/table/*test", "table table/embedded fault", "github.com/google/go-cmp pgregory.net/rapid", "suites, hostile wrappers, and the engine to run them on"},
 	{"internal/queue/*test", "queue queue/embedded fault", "github.com/google/go-cmp pgregory.net/rapid", "likewise"},
 	{"internal/blob/*test", "blob fault", "github.com/google/go-cmp", "likewise"},
 	{"internal/secret/*test", "secret fault", "github.com/google/go-cmp", "likewise"},
 
 	{"internal/link", "secret fault", "", "the secrets in links"},
-	{"internal/store", "table desk fault", "", "every key and query; decides nothing else"},
+	{"internal/store", "table desk fault", "github.com/oklog/ulid/v2", "every key and query; decides nothing else"},
 
 	{"internal/channel", "desk fault", "", "what a provider must do"},
 	{"internal/channel/strictjson", "channel", "", "bytes from outside; knows the limits of a body, no provider"},
@@ -48,15 +53,27 @@ var rules = []rule{
 
 	// The four that put it together: never each other.
 	{"internal/pipeline", "store blob queue secret channel bot locale link web desk fault", "", "the stages"},
-	{"internal/api", "store blob queue secret channel bot locale link web desk fault", "go.yaml.in/yaml/v3", "the JSON API"},
+	{"internal/api/apidocs", "desk locale", "go.yaml.in/yaml/v3", "makes the page of the description; nothing that runs imports it"},
+	{"internal/api", "store blob queue secret channel bot locale link web desk fault", "", "the JSON API"},
 	{"internal/pages", "store blob queue secret channel bot locale link web desk fault", "", "the pages that people see"},
 	{"internal/web", "desk fault locale store", "github.com/aws/aws-lambda-go golang.org/x/text", "HTTP for all of them"},
+
+	{"internal/cloud", "signed table/dynamo queue/sqs blob/s3 secret/ssm store", "github.com/aws/aws-lambda-go github.com/aws/aws-sdk-go-v2", "opens AWS for a function"},
+	{"functions/*", "cloud store link queue queue/sqs secret web desk pipeline api pages channel channel/*", "", "wires a function"},
 
 	{"internal/crashtest", "table queue blob fault", "", "dies at every effect of a handler"},
 	{"internal/repo", "", "", "tests only"},
 	{"infra/check", "", "", "runs commands; knows nothing of what they prove"},
 	{"infra/play", "", "", "plays from outside: sees what a provider and a browser see"},
 	{"infra/local", "*", "go.etcd.io/bbolt github.com/oklog/ulid/v2", "wires the whole in one process"},
+	{"infra/ops", "store", "github.com/aws/aws-sdk-go-v2 github.com/aws/smithy-go", "an operator's commands; sees a deployment as AWS's APIs show it"},
+	{"infra/ops/*", "queue store fault", "github.com/aws/aws-sdk-go-v2 github.com/aws/smithy-go golang.org/x/text", "parts of the operator's commands"},
+	{"infra/engines", "*", "github.com/aws/aws-sdk-go-v2", "starts engines that speak the AWS APIs"},
+	{"infra/engines/*", "*", "github.com/aws/aws-sdk-go-v2", "parts of it"},
+	{"infra/containers", "* infra/engines/engine infra/local/*", "github.com/aws/aws-sdk-go-v2 github.com/aws/aws-lambda-go go.yaml.in/yaml/v3", "every function in its container"},
+	{"infra/containers/*", "* infra/engines/engine infra/local/*", "github.com/aws/aws-sdk-go-v2 github.com/aws/aws-lambda-go go.yaml.in/yaml/v3", "parts of it"},
+	{"infra/bench", "*", "*", "measures"},
+	{"infra/bench/*", "", "github.com/aws/aws-lambda-go github.com/aws/aws-sdk-go-v2", "programs to compare with"},
 	{"infra/local/*", "*", "go.etcd.io/bbolt github.com/oklog/ulid/v2", "parts of the local run alone"},
 }
 
@@ -92,17 +109,17 @@ func TestImports(t *testing.T) {
 // refuses tells what is wrong with an import; empty: nothing.
 func (r rule) refuses(pkg, imp string) string {
 	if rest, ok := strings.CutPrefix(imp, "buzon/"); ok {
-		inner, ok := strings.CutPrefix(rest, "internal/")
-		if !ok && match("infra/local/*", rest) && strings.HasPrefix(pkg, "infra/local") {
+		inner, inside := strings.CutPrefix(rest, "internal/")
+		if !inside && program(rest) == program(pkg) {
 			return "" // parts of one program
 		}
-		if !ok {
-			return imp + ": nobody imports what is outside internal"
-		}
 		for _, may := range strings.Fields(r.may) {
-			if may == "*" || match(may, inner) {
+			if inside && (may == "*" || match(may, inner)) || match(may, rest) {
 				return ""
 			}
+		}
+		if !inside {
+			return imp + ": nobody imports what is outside internal"
 		}
 		return imp + " is not for " + pkg + ": " + r.why
 	}
@@ -110,11 +127,17 @@ func (r rule) refuses(pkg, imp string) string {
 		return "" // the standard library
 	}
 	for _, mod := range strings.Fields(r.mods) {
-		if imp == mod || strings.HasPrefix(imp, mod+"/") {
+		if mod == "*" || imp == mod || strings.HasPrefix(imp, mod+"/") {
 			return ""
 		}
 	}
 	return imp + " is not for " + pkg + ": " + r.why
+}
+
+// program is the folder below infra that a package is part of.
+func program(pkg string) string {
+	parts := strings.SplitN(pkg, "/", 3)
+	return strings.Join(parts[:min(2, len(parts))], "/")
 }
 
 // match tells whether a path fits a pattern, folder by folder.

@@ -1,0 +1,26 @@
+// Command outbound sends what a conversation holds unsent: called with wake-ups of
+// the outbound queue.
+package main
+
+import (
+	"buzon/internal/channel"
+	"buzon/internal/channel/gupshup"
+	"buzon/internal/cloud"
+	"buzon/internal/link"
+	"buzon/internal/pipeline"
+	"buzon/internal/queue/sqs"
+)
+
+func main() {
+	cloud.Run(func(c *cloud.Cloud) any {
+		secrets, public := c.Secrets(), c.Address("PUBLIC_URL")
+		outbound := &pipeline.Outbound{
+			Store: c.Store(), Blobs: c.Blobs(), Secrets: secrets, Keys: &link.Keys{Secrets: secrets},
+			Providers: map[string]channel.Provider{
+				"gupshup": gupshup.Provider{BaseURL: c.Base("GUPSHUP_URL", gupshup.BaseURL), HTTP: c.HTTP(), Now: c.Now},
+			},
+			PublicURL: func() string { return public }, Now: c.Now, Log: c.Log,
+		}
+		return sqs.Lambda(outbound.Worker(), c.Queue("OUTBOUND_QUEUE"))
+	})
+}
