@@ -9,19 +9,28 @@ export GOLANGCI_LINT = $(CURDIR)/.cache/golangci-lint-$(GOLANGCI_VERSION)/golang
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test lint fuzz browser play soak bench audit tools clean \
-	doctor dlq tenant logs outputs deploy delete
+	run-engines sam-local sam-build engines sam doctor dlq tenant logs outputs deploy delete
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build and start the whole system on this machine; Ctrl-C stops it
 	@exec bin/buzon
+
+run-engines: build ## the same over the APIs of AWS, on engines that it installs and starts
+	@go run ./infra/engines bin/buzon
+
+sam-local: ## every function in its own container, with the demo; Ctrl-C stops it
+	@go run ./infra/containers
 
 build: ## build the local system into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/buzon ./infra/local
 
 test: ## prove everything that this machine can prove
 	@go run ./infra/check
+
+sam-build: ## build the functions for deployment; ARCH=x86_64 for that processor
+	$(SAM) build --build-in-source --config-file infra/samconfig.toml --parameter-overrides Architecture=$(ARCH)
 
 # sam build calls this with ARTIFACTS_DIR for every function of template.yaml.
 ARCH ?= arm64
@@ -45,13 +54,13 @@ play: ## play the main ways through the system from outside
 soak: ## the same with more conversations, crashes and outages
 	@go run ./infra/play -soak
 
-bench: ## measure; prints times and memory
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## measure speed, weight and cost beside a floor; says which goals are reached
+	@go run ./infra/bench $(if $(ONLY),-only $(ONLY)) $(if $(JSON),-json $(JSON))
 
 audit: ## look the modules up among known weaknesses (needs a remote database)
 	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
-# SAM CLI: the one under .cache/ before any other (whatever target installs it); it sends no usage data.
+# SAM CLI is the one under .cache/ before any other; it sends no usage data.
 export SAM_CLI_TELEMETRY ?= 0
 SAM = $(firstword $(wildcard .cache/sam/bin/sam) sam)
 
@@ -80,6 +89,12 @@ delete: ## take the deployment away; table, bucket and keys stay
 	@go run ./infra/ops delete $(ARGS)
 
 tools: $(GOLANGCI_LINT) ## build the linters, which make test then uses
+
+engines: ## install the engines that stand in for AWS
+	@go run ./infra/engines install
+
+sam: ## install SAM CLI
+	@go run ./infra/containers install
 
 clean: ## remove what was built; the data of make run stays
 	rm -rf bin .cache

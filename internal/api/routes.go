@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"buzon/internal/desk"
+	"buzon/internal/locale"
 )
 
 // route is one operation of the API.
@@ -101,6 +102,7 @@ func Described() []string {
 
 // Routes adds the API's routes to mux, which runs inside of [web.Handler].
 func (a *API) Routes(mux *http.ServeMux) {
+	locale.Load()
 	for _, rt := range routes() {
 		mux.Handle(rt.method+" "+rt.pattern, a.serve(rt))
 	}

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 
@@ -22,7 +23,13 @@ import (
 //go:embed es.json en.json pt.json
 var files embed.FS
 
-var catalogues = load()
+// catalogues are read at the first use, which takes a millisecond: a function that
+// shows nobody a text never does (performance.md, "Cold start").
+var catalogues = sync.OnceValue(read)
+
+// Load reads the catalogues now. A function that needs them does so while it
+// starts, which Lambda does not throttle, and not at somebody's first request.
+func Load() { catalogues() }
 
 // Locale is the catalogue in one language. It does not change.
 type Locale struct {
@@ -30,9 +37,9 @@ type Locale struct {
 	texts map[string]string
 }
 
-// load reads the embedded files. They are part of the program: one that cannot
-// be read stops it before it begins, and any test of this package.
-func load() map[string]*Locale {
+// read reads the embedded files. They are part of the program: one that cannot be
+// read stops it, and any test of this package.
+func read() map[string]*Locale {
 	all := map[string]*Locale{}
 	for _, lang := range desk.Languages {
 		b, err := files.ReadFile(lang + ".json")
@@ -51,7 +58,7 @@ func load() map[string]*Locale {
 // For gives the catalogue of exactly that language, one of [desk.Languages]; nil
 // for any other word. [Match] turns what people ask for into such a word. A nil
 // Locale answers every key with the key.
-func For(lang string) *Locale { return catalogues[lang] }
+func For(lang string) *Locale { return catalogues()[lang] }
 
 // Lang is the language, as in [desk.Languages].
 func (l *Locale) Lang() string {
@@ -114,7 +121,7 @@ func Fill(text string, params ...string) string {
 // than 200 bytes.
 const maxAccept = 1000
 
-var matcher = newMatcher()
+var matcher = sync.OnceValue(newMatcher)
 
 func newMatcher() language.Matcher {
 	var tags []language.Tag
@@ -139,7 +146,7 @@ func Match(acceptLanguage, fallback string) string {
 	if err != nil || len(tags) == 0 {
 		return fallback
 	}
-	_, i, confidence := matcher.Match(tags...)
+	_, i, confidence := matcher().Match(tags...)
 	if confidence == language.No {
 		return fallback
 	}

@@ -37,6 +37,7 @@ type Portal struct {
 // methods are answered with a page as well; so the mux must not hold "GET /",
 // which overlaps them ("GET /{$}" does not).
 func (p *Portal) Routes(mux *http.ServeMux) {
+	locale.Load()
 	mux.Handle("/c/{form}", p.serve(map[string]handler{"GET": p.showForm, "POST": p.postForm}))
 	mux.Handle("/t/{tracking}", p.serve(map[string]handler{"GET": p.showCase}))
 	mux.Handle("/t/{tracking}/messages", p.serve(map[string]handler{"POST": p.postMessage}))

@@ -182,7 +182,7 @@ func (s *Store) forget(name string) (writes int) {
 
 // permission finds the action that a role lacks in the text of a refusal: that
 // of the call, or one of the key that the value is encrypted with.
-var permission = regexp.MustCompile(`\b(?:ssm|kms):[A-Z][A-Za-z]{2,40}\b`)
+var permission = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b(?:ssm|kms):[A-Z][A-Za-z]{2,40}\b`) })
 
 // explain is err in the words of package fault. The text of SSM itself is left
 // out: it may quote what was sent.
@@ -204,7 +204,7 @@ func (s *Store) explain(name, action string, err error) error {
 		"HierarchyTypeMismatchException", "UnsupportedParameterType", "ValidationException":
 		return fmt.Errorf("secret %s: parameter %s%s: %s: %w", name, s.prefix, name, code, fault.Invalid)
 	case "AccessDeniedException", "AccessDenied":
-		if lacks := permission.FindString(refusal.Message); lacks != "" {
+		if lacks := permission().FindString(refusal.Message); lacks != "" {
 			action = lacks
 		}
 		return fmt.Errorf("secret %s: parameter %s%s: the role lacks %s (%s)", name, s.prefix, name, action, code)
