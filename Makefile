@@ -17,11 +17,14 @@ help: ## list what can be made
 run: build ## build and start the whole system on this machine; Ctrl-C stops it
 	@exec bin/buzon
 
+# Built and not go run, which keeps an interrupt to itself.
 run-engines: build ## the same over the APIs of AWS, on engines that it installs and starts
-	@go run ./infra/engines bin/buzon
+	@go build -trimpath -o bin/engines ./infra/engines
+	@exec bin/engines bin/buzon
 
 sam-local: ## every function in its own container, with the demo; Ctrl-C stops it
-	@go run ./infra/containers
+	@go build -trimpath -o bin/containers ./infra/containers
+	@exec bin/containers
 
 build: ## build the local system into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/buzon ./infra/local

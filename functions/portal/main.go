@@ -2,6 +2,7 @@
 package main
 
 import (
+	"math"
 	"net/http"
 
 	"buzon/internal/cloud"
@@ -15,7 +16,7 @@ func main() {
 		mux, public := http.NewServeMux(), c.Base("PUBLIC_URL", "")
 		portal := &pages.Portal{
 			Store: c.Store(), Keys: &link.Keys{Secrets: c.Secrets()}, Now: c.Now, NewID: c.NewID, Log: c.Log,
-			PublicURL: func() string { return public }, Limits: pages.Limits{PerMinute: c.Number("REQUESTS_PER_ADDRESS", 0)},
+			PublicURL: func() string { return public }, Limits: pages.Limits{PerMinute: c.Number("REQUESTS_PER_ADDRESS", 0, math.MaxInt32)},
 		}
 		portal.Routes(mux)
 		return web.Bridge(web.Handler(mux, web.Options{Log: c.Log, NewID: c.NewID, Now: c.Now}))

@@ -50,7 +50,7 @@ func TestFuzzTargets(t *testing.T) {
 		"a/a.go":               "package a\n\nfunc FuzzNot(f int) {}\n",
 		"a/testdata/x_test.go": "func FuzzSample(f *testing.F) {}\n",
 		".cache/b/b_test.go":   "func FuzzCached(f *testing.F) {}\n",
-		"c/c_test.go":          "package c\n\n// func FuzzComment(\nfunc TestFuzz(t *testing.T) {}\n",
+		"c/c_test.go":          "package c\n\n// func FuzzComment(\nfunc TestFuzz(t *testing.T) {}\nfunc TestEngine(t *testing.T) {}\nfunc TestEngineTwo(t *testing.T) {}\n",
 	} {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -63,6 +63,10 @@ func TestFuzzTargets(t *testing.T) {
 	got, err := fuzzTargets(root)
 	if err != nil {
 		t.Fatal(err)
+	}
+	packages, err := holding(root, engineTest)
+	if err != nil || len(packages) != 1 || packages[0] != "./c" {
+		t.Errorf("engine tests in %q, %v", packages, err)
 	}
 	want := []target{{"a", "FuzzOne"}, {"a", "FuzzTwo"}}
 	if d := cmp.Diff(want, got, cmp.AllowUnexported(target{})); d != "" {

@@ -44,6 +44,9 @@ func steps() []step {
 		{"fuzz", nil, fuzz},
 		{"browser", []tool{node, npm, chromium}, browser},
 		{"play", nil, goCommand("run", "./infra/play", "-quick")},
+		{"bench", nil, goCommand("run", "./infra/bench", "-quick")},
+		{"engines", []tool{javac, maven, python}, engines},
+		{"containers", []tool{javac, maven, python, docker, busybox}, containers},
 	}
 }
 
@@ -113,7 +116,7 @@ func check(ctx context.Context, all []step, names []string, fuzzTime time.Durati
 }
 
 func row(name, verdict string, took time.Duration) string {
-	return fmt.Sprintf("  %-8s %-8s %6.1f s", name, verdict, took.Seconds())
+	return fmt.Sprintf("  %-10s %-8s %6.1f s", name, verdict, took.Seconds())
 }
 
 // choose gives the steps with these names in the order of all; all without names.

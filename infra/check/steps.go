@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,7 +23,7 @@ const (
 
 // format fails if gofmt would change a file.
 func format(ctx context.Context, s settings) error {
-	out, err := exec.CommandContext(ctx, "gofmt", "-l", "internal", "infra").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "gofmt", "-l", "functions", "internal", "infra").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("gofmt: %w: %s", err, out)
 	}
@@ -35,6 +36,80 @@ func format(ctx context.Context, s settings) error {
 
 func lint(ctx context.Context, s settings) error {
 	return run(ctx, s, linter.path(), "run", "./...")
+}
+
+// engines runs the suites of the seams and the play on what stands in for AWS.
+func engines(ctx context.Context, s settings) error {
+	packages, err := holding(".", engineTest)
+	if err != nil {
+		return err
+	}
+	command, err := program(ctx, s, "./infra/engines")
+	if err != nil {
+		return err
+	}
+	s.env = []string{"BUZON_ENGINES=1"}
+	suites := append([]string{command, "go", "test", "-count", "1", "-timeout", "10m", "-run", "^TestEngine"}, packages...)
+	return all(ctx, s, []string{command, "install"}, suites, []string{command, "go", "run", "./infra/play", "-quick"})
+}
+
+// containers plays against every function in its own container, one event at a
+// time, and holds what the functions asked AWS for against their roles.
+func containers(ctx context.Context, s settings) error {
+	command, err := program(ctx, s, "./infra/containers")
+	if err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "buzon-check-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	played, invoked := filepath.Join(folder, "play.json"), filepath.Join(folder, "invoke.json")
+	play := s
+	play.env = []string{"OBSERVED=" + played}
+	invoke := s
+	invoke.env = []string{"OBSERVED=" + invoked}
+	if err := all(ctx, s, []string{command, "install"}); err != nil {
+		return err
+	}
+	if err := all(ctx, play, []string{"go", "run", "./infra/play", "-quick", "-program", command, "-slow", "4", "-settle", "2s", "-without", "clock,kill", "-people", "6"}); err != nil {
+		return err
+	}
+	if err := all(ctx, invoke, []string{command, "invoke"}); err != nil {
+		return err
+	}
+	return all(ctx, s, []string{command, "compare", played, invoked})
+}
+
+// program builds a command of ours into .cache: go run would keep an interrupt to
+// itself.
+func program(ctx context.Context, s settings, pkg string) (string, error) {
+	out := filepath.Join(".cache", "bin", filepath.Base(pkg))
+	return out, run(ctx, s, "go", "build", "-o", out, pkg)
+}
+
+// all runs commands until one fails.
+func all(ctx context.Context, s settings, commands ...[]string) error {
+	for _, c := range commands {
+		if err := run(ctx, s, c[0], c[1:]...); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(c, " "), err)
+		}
+	}
+	return nil
+}
+
+var engineTest = regexp.MustCompile(`(?m)^func TestEngine\w*\(`)
+
+// holding finds the packages below root whose tests hold a text.
+func holding(root string, text *regexp.Regexp) ([]string, error) {
+	var found []string
+	err := eachTest(root, func(dir string, src []byte) {
+		if pkg := "./" + dir; text.Match(src) && !slices.Contains(found, pkg) {
+			found = append(found, pkg)
+		}
+	})
+	return found, err
 }
 
 // goTests runs all tests, under the race detector where a C compiler is.
@@ -103,7 +178,17 @@ var fuzzFunc = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
 // fuzzTargets finds the fuzz functions below root by reading the test files.
 func fuzzTargets(root string) ([]target, error) {
 	var targets []target
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	err := eachTest(root, func(dir string, src []byte) {
+		for _, m := range fuzzFunc.FindAllSubmatch(src, -1) {
+			targets = append(targets, target{dir, string(m[1])})
+		}
+	})
+	return targets, err
+}
+
+// eachTest calls f with every test file below root, by its folder from there.
+func eachTest(root string, f func(dir string, src []byte)) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -122,12 +207,9 @@ func fuzzTargets(root string) ([]target, error) {
 		if err != nil {
 			return err
 		}
-		for _, m := range fuzzFunc.FindAllSubmatch(src, -1) {
-			targets = append(targets, target{filepath.ToSlash(dir), string(m[1])})
-		}
+		f(filepath.ToSlash(dir), src)
 		return nil
 	})
-	return targets, err
 }
 
 var execs = regexp.MustCompile(`execs: (\d+)`)

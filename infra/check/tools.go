@@ -17,6 +17,11 @@ var (
 	compiler = tool{[]string{"cc", "gcc", "clang"}, "a C compiler, such as the package gcc"}
 	node     = tool{[]string{"node"}, "Node.js"}
 	npm      = tool{[]string{"npm"}, "npm, which comes with Node.js"}
+	javac    = tool{[]string{"javac"}, "a JDK, such as the package default-jdk-headless"}
+	maven    = tool{[]string{"mvn"}, "Maven, the package maven"}
+	python   = tool{[]string{"python3"}, "Python with venv, the package python3-venv"}
+	docker   = tool{[]string{"docker"}, "Docker, such as the package docker.io"}
+	busybox  = tool{[]string{"busybox", "/bin/busybox"}, "a static busybox, the package busybox-static"}
 	chromium = tool{[]string{"chromium", "chromium-browser", "google-chrome"}, "Chromium, such as the package chromium"}
 )
 

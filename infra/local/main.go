@@ -1,5 +1,11 @@
 // Command local is Buzón on one machine: make run. It reads its settings from the
 // environment, prints where to go, and stops at an interrupt.
+//
+// With TABLE set, table, queues and files are behind the AWS APIs instead of in the
+// data folder: make run-engines. The names of what is needed then are those of
+// package cloud, and INBOUND_QUEUE, INBOUND_DEAD, OUTBOUND_QUEUE, OUTBOUND_DEAD,
+// APPROVALS_QUEUE and APPROVALS_DEAD, the addresses of the queues and of their dead
+// letters. Secrets, the simulator's log and the run's clock stay in the data folder.
 package main
 
 import (
@@ -8,10 +14,10 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"buzon/infra/local/system"
+	"buzon/internal/cloud"
 )
 
 func main() {
@@ -29,7 +35,7 @@ func run() error {
 	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer release()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	s, err := system.Start(ctx, system.Config{Settings: settings, Log: log, Version: version()})
+	s, err := system.Start(ctx, system.Config{Settings: settings, Log: log, Version: cloud.Version()})
 	if err != nil {
 		return err
 	}
@@ -38,18 +44,4 @@ func run() error {
 	release() // a second interrupt ends the process at once
 	fmt.Println("stopping")
 	return s.Stop()
-}
-
-// version is the commit that this was built from, if the build knows it.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return info.Main.Version
 }

@@ -10,7 +10,7 @@ import (
 
 // clock plays what only time brings. It moves the run's clock by days.
 func clock(ctx context.Context, p *play) {
-	p.check("a dialogue without an answer for an hour ends with a sentence, once (Q11)", func() error {
+	p.needs(moves).check("a dialogue without an answer for an hour ends with a sentence, once (Q11)", func() error {
 		x := p.newPerson(ctx)
 		if err := x.begin(); err != nil {
 			return err
@@ -30,7 +30,7 @@ func clock(ctx context.Context, p *play) {
 		}
 		return x.silentTill("Sigo aquí")
 	})
-	p.check("a form is 410 after a day, for GET and POST; one that was used stays used", func() error {
+	p.needs(moves).check("a form is 410 after a day, for GET and POST; one that was used stays used", func() error {
 		fresh, err := p.newPerson(ctx).toForm()
 		if err != nil {
 			return err
@@ -85,13 +85,13 @@ func clock(ctx context.Context, p *play) {
 		}
 		return nil
 	})
-	p.check("a receipt explains a lost answer although the run's clock is days ahead", func() error {
+	p.needs(moves).check("a receipt explains a lost answer although the run's clock is days ahead", func() error {
 		x := p.newPerson(ctx)
 		p.gupshup.once(x.number, lose)
 		defer p.gupshup.behave(nil)
 		return x.greeted(lease, 6, 0)
 	})
-	p.check("Ctrl-C ends the run within 10 s; the next start finds everything, the moved clock too", func() error {
+	p.needs(moves, kills).check("Ctrl-C ends the run within 10 s; the next start finds everything, the moved clock too", func() error {
 		x := p.newPerson(ctx)
 		link, err := x.toForm()
 		if err != nil {
@@ -114,7 +114,7 @@ func clock(ctx context.Context, p *play) {
 		if err != nil {
 			return err
 		}
-		if took > drainLimit {
+		if took > p.drain {
 			return fmt.Errorf("took %s", took)
 		}
 		if err := p.start(ctx); err != nil {
@@ -130,7 +130,7 @@ func clock(ctx context.Context, p *play) {
 		if err != nil {
 			return err
 		}
-		if past := now.Sub(clockBefore); past < 0 || past > startLimit+drainLimit {
+		if past := now.Sub(clockBefore); past < 0 || past > p.limits.start+p.drain {
 			return fmt.Errorf("the clock stood at %s and is at %s", clockBefore, now)
 		}
 		return nil

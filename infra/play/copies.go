@@ -84,7 +84,7 @@ func copies(ctx context.Context, p *play) {
 		}
 		return x.alone(2)
 	})
-	p.check("a copy that comes after the dialogue went on, or after minutes, changes nothing (R2)", func() error {
+	p.needs(moves).check("a copy that comes after the dialogue went on, or after minutes, changes nothing (R2)", func() error {
 		x := p.newPerson(ctx)
 		m := x.message("Hola", "")
 		if err := x.send(m); err != nil {

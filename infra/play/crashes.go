@@ -56,19 +56,19 @@ func crashes(ctx context.Context, p *play) {
 	})
 	defer p.gupshup.behave(nil)
 
-	kills := p.size.kills
-	p.check(fmt.Sprintf("%d conversations, every message one to five times and out of order, while the process is killed %d times", len(people), kills), func() error {
-		k := p.killer(len(people)*len(script), kills)
+	times := p.size.kills
+	p.needs(moves, kills).check(fmt.Sprintf("%d conversations, every message one to five times and out of order, while the process is killed %d times", len(people), times), func() error {
+		k := p.killer(len(people)*len(script), times)
 		err := crowdOf(people, abreast, func(x *person) error { return x.babble(ctx, k) })
 		return errors.Join(err, k.done())
 	})
 	p.gupshup.behave(nil)
-	p.check("nothing is lost: every conversation comes to its form (R1, R6)", func() error {
+	p.needs(moves, kills).check("nothing is lost: every conversation comes to its form (R1, R6)", func() error {
 		complete := func() bool {
 			return !slices.ContainsFunc(people, func(x *person) bool { return !x.hasForm() })
 		}
 		for range 20 { // less than the hour after which a dialogue ends
-			if p.eventually(ctx, patience, complete) {
+			if p.eventually(ctx, p.patience, complete) {
 				return nil
 			}
 			if err := p.advance(ctx, 2*time.Minute); err != nil {
@@ -87,14 +87,14 @@ func crashes(ctx context.Context, p *play) {
 		}
 		return nil
 	})
-	p.check("replies are those of the good day, in order; a second send only after an unknown outcome, and none is missing unless it says so (R2, R3, R6, R7)", func() error {
+	p.needs(moves, kills).check("replies are those of the good day, in order; a second send only after an unknown outcome, and none is missing unless it says so (R2, R3, R6, R7)", func() error {
 		for _, x := range people {
 			var got []string
 			for _, s := range p.gupshup.to(app, x.number) {
 				got = append(got, looks(s))
 			}
 			// A kill may hide one outcome a conversation.
-			repeats := lost[x.number] + kills
+			repeats := lost[x.number] + times
 			if compare(got, want, repeats, nil) == nil {
 				continue
 			}
@@ -109,15 +109,15 @@ func crashes(ctx context.Context, p *play) {
 		return nil
 	})
 	people = slices.DeleteFunc(people, func(x *person) bool { return !x.hasForm() })
-	p.check("every form, sent again and again while the process is killed, is one case (R8)", func() error {
-		k := p.killer(len(people), kills)
+	p.needs(moves, kills).check("every form, sent again and again while the process is killed, is one case (R8)", func() error {
+		k := p.killer(len(people), times)
 		err := crowdOf(people, 8, func(x *person) error { return x.insist(ctx, k) })
 		if err := errors.Join(err, k.done()); err != nil {
 			return err
 		}
 		return p.casesAre(ctx, "Mal día", len(people))
 	})
-	p.check("nothing ended in quarantine", func() error {
+	p.needs(moves, kills).check("nothing ended in quarantine", func() error {
 		all, err := listed[held](ctx, p, "/v1/quarantine")
 		if err != nil {
 			return err
@@ -248,7 +248,7 @@ func (p *play) submitUntil(ctx context.Context, link, title string) (string, err
 		if strings.Contains(err.Error(), "form posted: 4") || ctx.Err() != nil {
 			return "", err
 		}
-		time.Sleep(50 * time.Millisecond)
+		p.nap(50 * time.Millisecond)
 	}
 	return "", last
 }
@@ -265,7 +265,7 @@ func (p *play) trackUntil(ctx context.Context, address, words string) (string, e
 		if ctx.Err() != nil {
 			return "", err
 		}
-		time.Sleep(50 * time.Millisecond)
+		p.nap(50 * time.Millisecond)
 	}
 	return "", last
 }
@@ -311,9 +311,9 @@ func end(ctx context.Context, p *play) {
 		}
 		return nil
 	})
-	p.check("asked to stop, the run drains and ends within 10 s", func() error {
+	p.check(fmt.Sprintf("asked to stop, the run drains and ends within %.0f s", p.drain.Seconds()), func() error {
 		took, err := p.stop()
-		if err == nil && took > drainLimit {
+		if err == nil && took > p.drain {
 			err = fmt.Errorf("took %s", took)
 		}
 		return err

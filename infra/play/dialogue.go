@@ -193,5 +193,8 @@ func (p *play) changeBot(ctx context.Context, change object) error {
 	for k, v := range change {
 		settings[k] = v
 	}
-	return p.api(ctx, http.MethodPut, "/v1/bot", settings, nil)
+	if err := p.api(ctx, http.MethodPut, "/v1/bot", settings, nil); err != nil {
+		return err
+	}
+	return p.settled(ctx)
 }

@@ -67,14 +67,14 @@ type gupshup struct {
 	telling    sync.WaitGroup               // receipts on their way
 }
 
-func startGupshup() (*gupshup, error) {
+func startGupshup(call time.Duration) (*gupshup, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("stand-in: %w", err)
 	}
 	g := &gupshup{
 		listener: l,
-		client:   &http.Client{Timeout: callLimit, Transport: &http.Transport{DialContext: dialLoopback, MaxIdleConnsPerHost: 8}},
+		client:   &http.Client{Timeout: call, Transport: &http.Transport{DialContext: dialLoopback, MaxIdleConnsPerHost: 8}},
 		lines:    map[string]line{}, refused: map[string]int{}, changed: make(chan struct{}), receipts: true,
 	}
 	mux := http.NewServeMux()
@@ -84,7 +84,7 @@ func startGupshup() (*gupshup, error) {
 		g.violate("%s %s is not a path that is documented", r.Method, r.URL.Path)
 		http.NotFound(w, r)
 	})
-	g.server = &http.Server{Handler: mux, ReadHeaderTimeout: callLimit}
+	g.server = &http.Server{Handler: mux, ReadHeaderTimeout: call}
 	go func() { _ = g.server.Serve(l) }() // ends with close
 	return g, nil
 }

@@ -93,7 +93,7 @@ func outage(ctx context.Context, p *play) {
 		return accept
 	})
 	defer p.gupshup.behave(nil)
-	p.check("ten minutes of 429: webhooks are taken, nothing is sent, the other company's people never wait", func() error {
+	p.needs(moves).check("ten minutes of 429: webhooks are taken, nothing is sent, the other company's people never wait", func() error {
 		for i := range crowd {
 			crowd[i] = p.newPerson(ctx)
 		}
@@ -119,7 +119,7 @@ func outage(ctx context.Context, p *play) {
 				return err
 			}
 		}
-		if limit := 3 * time.Second; slowest > limit {
+		if limit := p.swift; slowest > limit {
 			return fmt.Errorf("a customer of the other company waited %s, more than %s", slowest, limit)
 		}
 		for _, x := range crowd {
@@ -129,7 +129,7 @@ func outage(ctx context.Context, p *play) {
 		}
 		return nil
 	})
-	p.check("back-pressure: the provider is not asked for every reply again and again (R15)", func() error {
+	p.needs(moves).check("back-pressure: the provider is not asked for every reply again and again (R15)", func() error {
 		// A channel that waits is probed: some tries a conversation, then few.
 		if n, limit := p.gupshup.refusals(demo), 40*people; n > limit {
 			return fmt.Errorf("%d refused tries, more than %d", n, limit)
@@ -137,12 +137,12 @@ func outage(ctx context.Context, p *play) {
 		return nil
 	})
 	p.gupshup.behave(nil)
-	p.check("well again: every reply goes out, once, in order", func() error {
+	p.needs(moves).check("well again: every reply goes out, once, in order", func() error {
 		complete := func() bool {
 			return !slices.ContainsFunc(crowd, func(x *person) bool { return len(p.gupshup.to(demo, x.number)) < len(want) })
 		}
 		for range 40 {
-			if p.eventually(ctx, patience, complete) {
+			if p.eventually(ctx, p.patience, complete) {
 				break
 			}
 			if err := p.advance(ctx, step); err != nil {

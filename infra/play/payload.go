@@ -90,4 +90,17 @@ func statusEventV3(l line, s sent, status string, at time.Time) []byte {
 	return v3Body(l, object{"messaging_product": "whatsapp", "statuses": []any{v}})
 }
 
+// templateEvent is a reviewer's word on a template (1.6).
+func templateEvent(l line, providerID, status string, at time.Time) []byte {
+	payload := object{"id": providerID, "status": status, "elementName": createCase, "languageCode": "es"}
+	switch status {
+	case "approved":
+	case "rejected":
+		payload["rejectedReason"] = "INVALID_FORMAT"
+	default:
+		payload["type"] = "status-update"
+	}
+	return encode(object{"app": l.App, "timestamp": at.UnixMilli(), "version": 2, "type": "template-event", "payload": payload})
+}
+
 func messageID(number string, n int64) string { return fmt.Sprintf("wamid.IN%s%06d", number, n) }

@@ -51,7 +51,7 @@ func (x *person) send(m said) error { return x.p.deliver(x.ctx, x.line, m.v2(x.l
 
 // next waits for the next thing that was sent to this person.
 func (x *person) next() (sent, error) {
-	s, err := x.nextWithin(replyLimit)
+	s, err := x.nextWithin(x.p.reply)
 	if err != nil {
 		return s, fmt.Errorf("%w\n%s", err, x.p.log.String())
 	}
@@ -214,7 +214,7 @@ func (p *play) deliver(ctx context.Context, l line, body []byte) error {
 		default:
 			last = fmt.Errorf("webhook answered %d", status)
 		}
-		time.Sleep(min(time.Duration(try+1)*20*time.Millisecond, 500*time.Millisecond))
+		p.nap(min(time.Duration(try+1)*20*time.Millisecond, 500*time.Millisecond))
 	}
 	return fmt.Errorf("webhook never answered 200: %w", last)
 }

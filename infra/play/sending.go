@@ -8,17 +8,18 @@ import (
 	"time"
 )
 
-// patience is how long a reply is waited for before the run's clock is moved on.
-const patience = 1200 * time.Millisecond
-
 // lease is how long an attempt to send may stay without a result.
 const lease = 61 * time.Second
 
 // nextMoving waits for the next thing sent to this person and moves the run's
-// clock on by step while nothing comes, at most so many times.
+// clock on by step while nothing comes, at most so many times. Where the clock
+// cannot be moved it waits for as long.
 func (x *person) nextMoving(step time.Duration, times int) (sent, error) {
+	if x.p.without[moves] {
+		return x.nextWithin(time.Duration(times)*step + x.p.reply)
+	}
 	for range times {
-		s, err := x.nextWithin(patience)
+		s, err := x.nextWithin(x.p.patience)
 		if err == nil || !errors.Is(err, errSilence) {
 			return s, err
 		}
@@ -61,16 +62,17 @@ func sending(ctx context.Context, p *play) {
 		extra    int
 		receipts bool
 		step     time.Duration
+		needs    []need
 	}{
-		{"a lost answer that a receipt explains: not sent again", []outcome{lose}, 0, true, lease},
-		{"an answer that takes a while", []outcome{slow}, 0, true, 5 * time.Second},
-		{"a 500 and then well: nothing is lost, nothing twice", []outcome{fail}, 0, true, 5 * time.Second},
-		{"a 503 from a gateway twice, then well", []outcome{unwell, unwell}, 0, true, 10 * time.Second},
-		{"a 429 and then well", []outcome{throttle}, 0, true, 10 * time.Second},
-		{"a lost answer that nothing explains: sent once more (R6)", []outcome{lose}, 1, false, lease},
-		{"two lost answers: not sent a third time (R6)", []outcome{lose, lose}, 1, false, lease},
+		{"a lost answer that a receipt explains: not sent again", []outcome{lose}, 0, true, lease, []need{moves}},
+		{"an answer that takes a while", []outcome{slow}, 0, true, 5 * time.Second, nil},
+		{"a 500 and then well: nothing is lost, nothing twice", []outcome{fail}, 0, true, 5 * time.Second, nil},
+		{"a 503 from a gateway twice, then well", []outcome{unwell, unwell}, 0, true, 10 * time.Second, nil},
+		{"a 429 and then well", []outcome{throttle}, 0, true, 10 * time.Second, nil},
+		{"a lost answer that nothing explains: sent once more (R6)", []outcome{lose}, 1, false, lease, []need{moves}},
+		{"two lost answers: not sent a third time (R6)", []outcome{lose, lose}, 1, false, lease, []need{moves}},
 	} {
-		p.check(c.what, func() error {
+		p.needs(c.needs...).check(c.what, func() error {
 			x := p.newPerson(ctx)
 			p.gupshup.tell(c.receipts)
 			p.gupshup.once(x.number, c.outcomes...)
@@ -104,7 +106,7 @@ func sending(ctx context.Context, p *play) {
 		}
 		return fmt.Errorf("no failed message with a reason in %+v", messages)
 	})
-	p.check("a reply whose outcome stays unknown says so", func() error {
+	p.needs(moves).check("a reply whose outcome stays unknown says so", func() error {
 		x := p.newPerson(ctx)
 		p.gupshup.tell(false)
 		p.gupshup.once(x.number, lose, lose)
@@ -124,7 +126,7 @@ func sending(ctx context.Context, p *play) {
 		}
 		return fmt.Errorf("no message with that reason in %+v", messages)
 	})
-	p.check("a dead credential makes the channel wait; when it is well again everything goes, and the other company never waits", func() error {
+	p.needs(moves).check("a dead credential makes the channel wait; when it is well again everything goes, and the other company never waits", func() error {
 		demo := p.demo.Channels["whatsapp"].App
 		p.gupshup.behave(func(app, _ string) outcome {
 			if app == demo {
@@ -138,7 +140,7 @@ func sending(ctx context.Context, p *play) {
 			if err := z.say("Hola"); err != nil {
 				return err
 			}
-			if s, err := z.nextWithin(patience); err == nil {
+			if s, err := z.nextWithin(p.patience); err == nil {
 				return fmt.Errorf("got %q although the key is dead", s.Text)
 			} else if !errors.Is(err, errSilence) {
 				return err
@@ -148,7 +150,7 @@ func sending(ctx context.Context, p *play) {
 		if err := c.say("Hola"); err != nil {
 			return err
 		}
-		if _, err := c.nextWithin(patience); err != nil {
+		if _, err := c.nextWithin(p.patience); err != nil {
 			return fmt.Errorf("the other company's customer: %w", err)
 		}
 		p.gupshup.behave(nil)

@@ -32,7 +32,7 @@ func orders(words []string) [][]string {
 // status reads a send's delivery status as the API shows it, once the system has
 // noted the answer to the send.
 func (x *person) status(s sent) (message, error) {
-	for limit := time.Now().Add(replyLimit); ; {
+	for limit := time.Now().Add(x.p.reply); ; {
 		messages, err := x.messages()
 		if err != nil {
 			return message{}, err
@@ -43,7 +43,7 @@ func (x *person) status(s sent) (message, error) {
 		if time.Now().After(limit) {
 			return message{}, fmt.Errorf("no message of %s with the provider's id %s", x.number, s.ID)
 		}
-		time.Sleep(10 * time.Millisecond)
+		x.p.nap(10 * time.Millisecond)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,18 +18,15 @@ import (
 	"time"
 )
 
-// How long things may take before they count as broken.
-const (
-	startLimit = 30 * time.Second
-	drainLimit = 10 * time.Second // a run that is asked to stop (contract section 1)
-	callLimit  = 15 * time.Second
-	replyLimit = 15 * time.Second // of the run's real time, without a provider's pause
-	logKept    = 64 << 10         // bytes of the system's log that an error shows from
-)
+// logKept is how many bytes of the system's log an error shows from.
+const logKept = 64 << 10
 
-// system is the local run as a process of its own.
+// system is the local run, or another program with the same contract, as a process
+// of its own.
 type system struct {
+	limits
 	folder, binary string
+	home           string // where it is started; empty: in its folder
 	provider       string // base address of the stand-in
 	verbose        bool
 	client         *http.Client
@@ -71,17 +69,28 @@ type line struct {
 	APIKey      string `json:"api_key"`
 }
 
-// build builds the local run into a new folder of its own.
-func build(ctx context.Context, provider string, verbose bool) (*system, error) {
+// build builds the local run into a new folder of its own, or takes the program
+// that is named.
+func build(ctx context.Context, program, provider string, l limits, verbose bool) (*system, error) {
 	folder, err := os.MkdirTemp("", "buzon-play-")
 	if err != nil {
 		return nil, err
 	}
-	s := &system{folder: folder, binary: filepath.Join(folder, "buzon"), provider: provider, verbose: verbose, port: "0"}
+	s := &system{limits: l, folder: folder, binary: filepath.Join(folder, "buzon"), provider: provider, verbose: verbose, port: "0"}
 	s.client = &http.Client{
-		Timeout:       callLimit,
+		Timeout:       l.call,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{DialContext: dialLoopback, MaxIdleConnsPerHost: 32, ResponseHeaderTimeout: callLimit},
+		Transport:     &http.Transport{DialContext: dialLoopback, MaxIdleConnsPerHost: 32, ResponseHeaderTimeout: l.call},
+	}
+	if program != "" {
+		if s.home, err = os.Getwd(); err == nil {
+			s.binary, err = filepath.Abs(program)
+		}
+		if err != nil {
+			s.remove()
+			return nil, err
+		}
+		return s, nil
 	}
 	out, err := exec.CommandContext(ctx, "go", "build", "-o", s.binary, "./infra/local").CombinedOutput()
 	if err != nil {
@@ -110,7 +119,7 @@ func (s *system) start(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cmd := exec.Command(s.binary)
-	cmd.Dir = s.folder
+	cmd.Dir = cmp.Or(s.home, s.folder)
 	cmd.Env = append(os.Environ(), "PORT="+s.port, "DATA="+s.data(), "GUPSHUP_URL="+s.provider, "PUBLIC_URL=", "LOG_LEVEL=info")
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	if s.verbose {
@@ -121,7 +130,7 @@ func (s *system) start(ctx context.Context) error {
 	}
 	s.cmd, s.done = cmd, make(chan error, 1)
 	go func(done chan error) { done <- cmd.Wait() }(s.done)
-	for limit := time.Now().Add(startLimit); time.Now().Before(limit); {
+	for limit := time.Now().Add(s.limits.start); time.Now().Before(limit); {
 		select {
 		case err := <-s.done:
 			s.done <- err
@@ -134,7 +143,7 @@ func (s *system) start(ctx context.Context) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("start: not up after %s\n%s", startLimit, s.log.String())
+	return fmt.Errorf("start: not up after %s\n%s", s.limits.start, s.log.String())
 }
 
 // up reads demo.json and asks for the health of what it names.
@@ -197,8 +206,8 @@ func (s *system) stop() (time.Duration, error) {
 		s.cmd = nil
 		s.client.CloseIdleConnections()
 		return time.Since(from), err
-	case <-time.After(2 * drainLimit):
-		return time.Since(from), fmt.Errorf("still running after %s", 2*drainLimit)
+	case <-time.After(2 * s.drain):
+		return time.Since(from), fmt.Errorf("still running after %s", 2*s.drain)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // unidentified is what is said when the Create Case template cannot be used, in
@@ -62,27 +63,52 @@ func template(ctx context.Context, p *play) {
 		return err
 	})
 	p.check("the same template switched off gives the error (S1-31)", func() error {
-		templates, err := listed[struct{ ID, Name string }](ctx, p, "/v1/channels/"+p.demo.Channels["whatsapp"].ID+"/templates")
+		t, err := p.templateNamed(ctx, createCase)
 		if err != nil {
 			return err
 		}
-		for _, t := range templates {
-			if t.Name != createCase {
-				continue
-			}
-			if err := p.api(ctx, http.MethodPut, "/v1/templates/"+t.ID+"/active", object{"active": false}, nil); err != nil {
-				return err
-			}
-			x, err := walk()
-			if err != nil {
-				return err
-			}
-			if err := x.nextText(unidentified); err != nil {
-				return err
-			}
-			return p.api(ctx, http.MethodPut, "/v1/templates/"+t.ID+"/active", object{"active": true}, nil)
+		if err := p.api(ctx, http.MethodPut, "/v1/templates/"+t.ID+"/active", object{"active": false}, nil); err != nil {
+			return err
 		}
-		return fmt.Errorf("no template %s in %v", createCase, templates)
+		if err := p.settled(ctx); err != nil {
+			return err
+		}
+		x, err := walk()
+		if err != nil {
+			return err
+		}
+		if err := x.nextText(unidentified); err != nil {
+			return err
+		}
+		return p.api(ctx, http.MethodPut, "/v1/templates/"+t.ID+"/active", object{"active": true}, nil)
+	})
+	p.check("a verdict that forbids a template counts at once, from either address; one that allows it is only a hint (R12)", func() error {
+		was, err := p.templateNamed(ctx, createCase)
+		if err != nil {
+			return err
+		}
+		l := p.demo.Channels["whatsapp"]
+		// Verdicts on one template keep their order: when the third counts, the second did.
+		for _, v := range []struct{ address, status, then string }{
+			{l.CallbackURL, "rejected", "rejected"}, {l.WebhookURL, "approved", "rejected"}, {l.WebhookURL, "disabled", "disabled"},
+		} {
+			to := l
+			to.WebhookURL = v.address
+			if err := p.deliver(ctx, to, templateEvent(l, was.ProviderID, v.status, time.Now())); err != nil {
+				return err
+			}
+			if err := p.templateBecomes(ctx, createCase, v.then); err != nil {
+				return fmt.Errorf("after %s: %w", v.status, err)
+			}
+		}
+		if err := p.settled(ctx); err != nil {
+			return err
+		}
+		x, err := walk()
+		if err != nil {
+			return err
+		}
+		return x.nextText(unidentified)
 	})
 	p.check("without a template the text with the link is back (S1-28)", func() error {
 		if err := p.changeBot(ctx, object{field: ""}); err != nil {
@@ -95,4 +121,38 @@ func template(ctx context.Context, p *play) {
 		_, err = x.nextForm()
 		return err
 	})
+}
+
+// listedTemplate is a template as the API shows it.
+type listedTemplate struct {
+	ID, Name   string
+	ProviderID string `json:"provider_id"`
+	State      string `json:"provider_state"`
+}
+
+// templateNamed finds a template of the demo's channel.
+func (p *play) templateNamed(ctx context.Context, name string) (listedTemplate, error) {
+	all, err := listed[listedTemplate](ctx, p, "/v1/channels/"+p.demo.Channels["whatsapp"].ID+"/templates")
+	if err != nil {
+		return listedTemplate{}, err
+	}
+	for _, t := range all {
+		if t.Name == name {
+			return t, nil
+		}
+	}
+	return listedTemplate{}, fmt.Errorf("no template %s in %v", name, all)
+}
+
+// templateBecomes waits until the provider's state of a template is this.
+func (p *play) templateBecomes(ctx context.Context, name, state string) error {
+	for limit := time.Now().Add(p.reply); ; p.nap(20 * time.Millisecond) {
+		is, err := p.templateNamed(ctx, name)
+		if err != nil || is.State == state {
+			return err
+		}
+		if time.Now().After(limit) {
+			return fmt.Errorf("template %s is %s, not %s", name, is.State, state)
+		}
+	}
 }

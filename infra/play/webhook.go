@@ -12,12 +12,17 @@ import (
 	"time"
 )
 
-// maxWebhook is the longest body that a webhook takes.
-const maxWebhook = 1 << 20
+const (
+	// maxWebhook is the longest body that a webhook takes.
+	maxWebhook = 1 << 20
+	// longHeld is a body that no item of a table takes.
+	longHeld = 500 << 10
+)
 
+// held is an item of the quarantine.
 type held struct {
-	ID, Reason string
-	Times      int
+	ID, Reason, State string
+	Times             int
 }
 
 // webhook plays bodies that are not what is documented.
@@ -63,6 +68,48 @@ func webhook(ctx context.Context, p *play) {
 			return nil
 		})
 	}
+	p.check("a body too long for the table is held as well, and whole: it can be replayed and is recognised", func() error {
+		before, err := listed[held](ctx, p, "/v1/quarantine")
+		if err != nil {
+			return err
+		}
+		if err := p.deliver(ctx, l, []byte(strings.Repeat("hola ", longHeld/len("hola ")))); err != nil {
+			return err
+		}
+		fresh := func() (held, error) {
+			after, err := listed[held](ctx, p, "/v1/quarantine")
+			if err != nil {
+				return held{}, err
+			}
+			after = slices.DeleteFunc(after, func(h held) bool {
+				return slices.ContainsFunc(before, func(b held) bool { return b.ID == h.ID })
+			})
+			if len(after) != 1 {
+				return held{}, fmt.Errorf("held: %+v, want one item", after)
+			}
+			return after[0], nil
+		}
+		was, err := fresh()
+		if err != nil {
+			return err
+		}
+		if err := p.api(ctx, http.MethodPost, "/v1/quarantine/"+was.ID+"/replay", nil, nil); err != nil {
+			return err
+		}
+		// Its id is that of its bytes: had one been lost, there would be two items.
+		for limit := time.Now().Add(p.reply); ; p.nap(20 * time.Millisecond) {
+			is, err := fresh()
+			if err != nil {
+				return err
+			}
+			if is.State == "held" && is.Times == was.Times+1 {
+				return nil
+			}
+			if time.Now().After(limit) {
+				return fmt.Errorf("replayed: %+v, was %+v", is, was)
+			}
+		}
+	})
 	p.check("none of them was answered", func() error { return x.silentTill("Hola") })
 	p.check("pings and what is known to need nothing: 200, nothing kept", func() error {
 		before, err := listed[held](ctx, p, "/v1/quarantine")
@@ -136,7 +183,7 @@ func webhook(ctx context.Context, p *play) {
 		if status != http.StatusRequestEntityTooLarge {
 			return fmt.Errorf("one byte more: %d", status)
 		}
-		_, err = x.nextWithin(replyLimit)
+		_, err = x.nextWithin(p.reply)
 		return err
 	})
 	p.check("a message more than a day old is kept and not answered", func() error {

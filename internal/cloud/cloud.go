@@ -5,6 +5,7 @@
 // (performance.md, "Cold start").
 //
 //	TABLE                name of the table
+//	CACHE_SECONDS        how long channels, templates and settings are kept: 0 to 30; unset: 30
 //	BUCKET, FILES_URL    name of the bucket; what links to files begin with, if not S3's own address
 //	INBOUND_QUEUE …      address of a queue
 //	SECRETS              what the names of secrets begin with, "/buzon-prod"
@@ -41,9 +42,10 @@ import (
 )
 
 const (
-	// ConfigLife is how long channels, templates and settings are kept (design
-	// section 4), SecretLife how long a secret is.
-	ConfigLife = 30 * time.Second
+	// maxConfigLife is how long, in seconds, channels, templates and settings are kept
+	// at most (design section 4).
+	maxConfigLife = 30
+	// SecretLife is how long a secret is kept.
 	SecretLife = time.Minute
 	// maxAttempts of one call to AWS; a caller that needs more comes again.
 	maxAttempts = 3
@@ -58,7 +60,7 @@ const (
 type Cloud struct {
 	settings
 	Log   *slog.Logger
-	Now   func() time.Time
+	Now   func() time.Time // UTC, in milliseconds
 	NewID func() string // [store.IDs]
 
 	client *http.Client // for AWS
@@ -67,10 +69,14 @@ type Cloud struct {
 
 // New reads settings with get: os.Getenv.
 func New(get func(name string) string, log *slog.Logger) *Cloud {
-	c := &Cloud{settings: settings{get: get}, Log: log, Now: time.Now, NewID: store.IDs(time.Now, rand.Reader)}
+	c := &Cloud{settings: settings{get: get}, Log: log, Now: now, NewID: store.IDs(now, rand.Reader)}
 	c.client = c.awsClient()
 	return c
 }
+
+// now is the machine's clock in milliseconds: finer times make stored items longer,
+// and nobody reads them.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // Run is the main of a function: it builds the handler, opens the connections that
 // the handler asked for, and serves. With a setting missing it says which, in one
@@ -114,7 +120,8 @@ func (c *Cloud) HTTP() *http.Client { return &http.Client{Transport: transport()
 
 // Store is the system's table with its keys and queries.
 func (c *Cloud) Store() *store.Store {
-	return &store.Store{Table: c.Table(), Now: c.Now, NewID: c.NewID, CacheFor: ConfigLife}
+	life := time.Duration(c.Number("CACHE_SECONDS", maxConfigLife, maxConfigLife)) * time.Second
+	return &store.Store{Table: c.Table(), Now: c.Now, NewID: c.NewID, CacheFor: life}
 }
 
 // Table is the table that TABLE names.

@@ -29,15 +29,15 @@ func (s *settings) need(name string) string {
 	return v
 }
 
-// Number is a setting from 0 on; unset, it is without.
-func (s *settings) Number(name string, without int) int {
+// Number is a setting from 0 to most; unset, it is without.
+func (s *settings) Number(name string, without, most int) int {
 	v := s.get(name)
 	if v == "" {
 		return without
 	}
 	n, err := strconv.Atoi(v)
-	if err != nil || n < 0 {
-		s.problem(fmt.Sprintf("setting %s: %q is not a number from 0 on", name, v))
+	if err != nil || n < 0 || n > most {
+		s.problem(fmt.Sprintf("setting %s: %q is not a number from 0 to %d", name, v, most))
 		return without
 	}
 	return n

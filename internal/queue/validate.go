@@ -64,19 +64,33 @@ func Encode(v any) ([]byte, error) {
 // escape writes what is not printable ASCII as \uXXXX. In compact JSON such
 // characters stand only inside strings.
 func escape(text []byte) []byte {
+	from := special(text)
+	if from == len(text) {
+		return text
+	}
 	out := make([]byte, 0, len(text)+len(text)/8)
 	for len(text) > 0 {
-		if c := text[0]; c >= ' ' && c <= '~' {
-			out, text = append(out, c), text[1:]
-			continue
+		out, text = append(out, text[:from]...), text[from:]
+		if len(text) > 0 {
+			r, size := utf8.DecodeRune(text)
+			text = text[size:]
+			if high, low := utf16.EncodeRune(r); high != utf8.RuneError {
+				out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+			} else {
+				out = fmt.Appendf(out, `\u%04x`, r)
+			}
 		}
-		r, size := utf8.DecodeRune(text)
-		text = text[size:]
-		if high, low := utf16.EncodeRune(r); high != utf8.RuneError {
-			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		} else {
-			out = fmt.Appendf(out, `\u%04x`, r)
-		}
+		from = special(text)
 	}
 	return out
+}
+
+// special is where the first character that is not printable ASCII stands.
+func special(text []byte) int {
+	for i, c := range text {
+		if c < ' ' || c > '~' {
+			return i
+		}
+	}
+	return len(text)
 }

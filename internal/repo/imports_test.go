@@ -68,12 +68,13 @@ var rules = []rule{
 	{"infra/local", "*", "go.etcd.io/bbolt github.com/oklog/ulid/v2", "wires the whole in one process"},
 	{"infra/ops", "store", "github.com/aws/aws-sdk-go-v2 github.com/aws/smithy-go", "an operator's commands; sees a deployment as AWS's APIs show it"},
 	{"infra/ops/*", "queue store fault", "github.com/aws/aws-sdk-go-v2 github.com/aws/smithy-go golang.org/x/text", "parts of the operator's commands"},
-	{"infra/engines", "*", "github.com/aws/aws-sdk-go-v2", "starts engines that speak the AWS APIs"},
-	{"infra/engines/*", "*", "github.com/aws/aws-sdk-go-v2", "parts of it"},
+	{"infra/engines", "", "", "runs a command with the engines beside it"},
+	{"infra/engines/engine", "table/dynamo", "github.com/aws/aws-sdk-go-v2", "installs and runs what stands in for AWS, and makes table, bucket and queues there"},
 	{"infra/containers", "* infra/engines/engine infra/local/*", "github.com/aws/aws-sdk-go-v2 github.com/aws/aws-lambda-go go.yaml.in/yaml/v3", "every function in its container"},
 	{"infra/containers/*", "* infra/engines/engine infra/local/*", "github.com/aws/aws-sdk-go-v2 github.com/aws/aws-lambda-go go.yaml.in/yaml/v3", "parts of it"},
-	{"infra/bench", "*", "*", "measures"},
-	{"infra/bench/*", "", "github.com/aws/aws-lambda-go github.com/aws/aws-sdk-go-v2", "programs to compare with"},
+	{"infra/bench", "*", "github.com/aws/aws-lambda-go go.yaml.in/yaml/v3", "measures the whole: functions from outside, stages at their seams"},
+	{"infra/bench/hello", "", "github.com/aws/aws-lambda-go", "the floor that functions are measured against"},
+	{"infra/bench/sdkhello", "", "github.com/aws/aws-lambda-go github.com/aws/aws-sdk-go-v2", "a function as most are written, to be compared with"},
 	{"infra/local/*", "*", "go.etcd.io/bbolt github.com/oklog/ulid/v2", "parts of the local run alone"},
 }
 

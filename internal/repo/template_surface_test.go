@@ -327,7 +327,7 @@ func eachFile(t *testing.T, folders []string, f func(file)) {
 // asks are the settings that a call of package cloud reads, beside those that its
 // first argument names.
 var asks = map[string][]string{
-	"Table": {"TABLE", "AWS_ENDPOINT_URL_DYNAMODB"}, "Store": {"TABLE", "AWS_ENDPOINT_URL_DYNAMODB"},
+	"Table": {"TABLE", "AWS_ENDPOINT_URL_DYNAMODB"}, "Store": {"TABLE", "CACHE_SECONDS", "AWS_ENDPOINT_URL_DYNAMODB"},
 	"Blobs": {"BUCKET", "FILES_URL", "AWS_ENDPOINT_URL_S3"}, "Secrets": {"SECRETS", "AWS_ENDPOINT_URL_SSM"}, "Queue": {"AWS_ENDPOINT_URL_SQS"},
 	"Text": nil, "Number": nil, "Base": nil, "Address": nil,
 	"HTTP": nil, // reads none

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"buzon/infra/local/atomicfile"
+	"buzon/internal/fault"
 	"buzon/internal/secret"
 	"buzon/internal/store"
 )
@@ -20,7 +21,8 @@ const (
 )
 
 // Ensure brings the demo into being in the data folder, or finds it there, and
-// writes demo.json with the addresses of this run. When it returns nil the demo
+// writes demo.json with the addresses of this run. A table that has nothing of it,
+// another one than at the last start, gets it with the same ids and tokens. When it returns nil the demo
 // is whole and demo.json says how to reach it.
 func Ensure(ctx context.Context, folder, baseURL string, m Maker, s *store.Store, secrets secret.Store) (Plan, error) {
 	p, err := load(filepath.Join(folder, PlanFile))
@@ -31,6 +33,16 @@ func Ensure(ctx context.Context, folder, baseURL string, m Maker, s *store.Store
 	}
 	if err != nil {
 		return p, err
+	}
+	if p.Done { // but the table may be another one than then
+		_, err := s.In(p.Demo.Tenant.ID).Self(ctx)
+		if errors.Is(err, fault.NotFound) {
+			p.Done = false
+			err = save(filepath.Join(folder, PlanFile), p)
+		}
+		if err != nil {
+			return p, err
+		}
 	}
 	if !p.Done {
 		if err := Create(ctx, s, secrets, p); err != nil {

@@ -33,12 +33,15 @@ func (s *System) handler() http.Handler {
 		Store: s.store, Keys: s.keys, Now: s.clock.Now, NewID: s.ids, PublicURL: s.publicURL, Log: s.config.Log,
 	}
 	portal.Routes(mux)
-	mux.Handle("/files/", s.blobs.Handler())
+	if s.files != nil {
+		mux.Handle("/files/", s.files)
+	}
 	mux.Handle("GET /{$}", loopback.Only(http.HandlerFunc(s.home)))
 	mux.Handle("GET /home.css", loopback.Only(http.HandlerFunc(style)))
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	phones := http.NewServeMux()
 	s.simulator.Routes(phones)
+	phones.Handle("POST /simulator/tenants", loopback.Only(s.makeTenant(surface)))
 
 	edge := web.Options{Log: s.config.Log, NewID: s.ids, Now: s.config.Now}
 	main := web.Handler(mux, edge)
@@ -131,6 +134,7 @@ func (s *System) Welcome() string {
   %[1]s/docs        API documentation
 Tokens and addresses of the demo: %[2]s
   %[3]s
+%[4]s
 Ctrl-C stops it.
-`, s.base, s.DemoFile(), s.Curl())
+`, s.base, s.DemoFile(), s.Curl(), s.engine.where())
 }

@@ -9,7 +9,6 @@ import (
 	"buzon/internal/desk"
 	"buzon/internal/pipeline"
 	"buzon/internal/queue"
-	queues "buzon/internal/queue/embedded"
 )
 
 const (
@@ -22,11 +21,8 @@ const (
 	stepsInVisibility = 6
 	// tickEvery is the grain of timers in a local run (design section 4).
 	tickEvery = time.Second
-	// sweepEvery is how often expired items are removed, sweepMost of them at a time.
+	// sweepEvery is how often expired items are removed.
 	sweepEvery = time.Minute
-	sweepMost  = 100
-	// drainMost dead letters of each queue go into quarantine at a time.
-	drainMost = queue.MaxBatch
 	// tickWait is how long an advance of the clock waits for what became due.
 	tickWait = 5 * time.Second
 
@@ -45,12 +41,16 @@ var stages = [...]string{desk.StageInbound, desk.StageOutbound, desk.StageApprov
 // wireStages makes the stages and starts their loops. epoch names this process.
 func (s *System) wireStages(epoch string) {
 	log, now, st := s.config.Log, s.clock.Now, s.store
-	inbound, outbound, approvals := s.queues.Queue(desk.StageInbound), s.queues.Queue(desk.StageOutbound), s.queues.Queue(desk.StageApprovals)
+	inbound, outbound, approvals := s.engine.queue(desk.StageInbound), s.engine.queue(desk.StageOutbound), s.engine.queue(desk.StageApprovals)
+	dead := map[string]queue.DeadLetters{}
+	for _, stage := range stages {
+		dead[stage] = s.engine.dead(stage)
+	}
 	s.webhook = &pipeline.Webhook{
 		Store: st, Blobs: s.blobs, Inbound: inbound, Approvals: approvals, Providers: s.providers,
 		Now: now, RealNow: s.config.Now, Log: log,
 	}
-	s.timers = &pipeline.Clock{Store: st, Inbound: inbound, Outbound: outbound, Blobs: s.blobs, Now: now, NewID: s.ids, Log: log}
+	s.timers = &pipeline.Clock{Store: st, Inbound: inbound, Outbound: outbound, Dead: dead, Blobs: s.blobs, Now: now, NewID: s.ids, Log: log}
 	in := pipeline.Inbound{
 		Store: st, Keys: s.keys, Blobs: s.blobs, Outbound: outbound, Webhook: s.webhook, Now: now, NewID: s.ids, Log: log,
 	}
@@ -62,7 +62,7 @@ func (s *System) wireStages(epoch string) {
 	ctx, end := context.WithCancel(context.Background())
 	s.end = end
 	gate := queue.NewGate()
-	for name, worker := range map[string]*queue.Worker{
+	for stage, worker := range map[string]*queue.Worker{
 		desk.StageInbound: in.Worker(), desk.StageOutbound: out.Worker(), desk.StageApprovals: verdicts.Worker(),
 	} {
 		worker.Gate, worker.Parallel = gate, queue.MaxBatch
@@ -70,14 +70,11 @@ func (s *System) wireStages(epoch string) {
 		if step == 0 {
 			step = queue.DefaultStep
 		}
-		consumer := &queues.Consumer{
-			Queues: s.queues, Name: name, Worker: worker, Visibility: stepsInVisibility * step,
-			Concurrency: concurrency, Grace: batchGrace, Log: log,
+		f := feed{worker: worker, visibility: stepsInVisibility * step, concurrency: concurrency}
+		if stage == desk.StageOutbound {
+			f.batch, f.concurrency = 1, outboundConcurrency
 		}
-		if name == desk.StageOutbound {
-			consumer.Batch, consumer.Concurrency = 1, outboundConcurrency
-		}
-		s.loops.Go(func() { s.complain(ctx, "queue not consumed", consumer.Run(ctx)) })
+		s.loops.Go(func() { s.complain(ctx, "queue not consumed", s.engine.consume(ctx, stage, f)) })
 	}
 	s.loops.Go(func() { s.tickLoop(ctx) })
 	s.loops.Go(func() { s.simulator.Tell(ctx) })
@@ -153,33 +150,11 @@ func (s *System) tickLoop(ctx context.Context) {
 }
 
 func (s *System) tick(ctx context.Context) {
-	s.complain(ctx, "timers not fired", s.timers.Tick(ctx))
-	for _, stage := range stages {
-		s.complain(ctx, "dead letters not drained", s.drain(ctx, stage))
-	}
-}
-
-// drain moves dead letters of a queue into quarantine.
-func (s *System) drain(ctx context.Context, stage string) error {
-	q := s.queues.Queue(stage)
-	dead, err := q.DeadLetters(ctx, drainMost)
-	if err != nil {
-		return err
-	}
-	for _, r := range dead {
-		if err := s.timers.Drain(ctx, stage, r.Record); err != nil {
-			return err
-		}
-		if err := q.DeleteDead(ctx, r.Receipt); err != nil {
-			return err
-		}
-	}
-	return nil
+	s.complain(ctx, "clock did not do all", s.timers.Run(ctx))
 }
 
 func (s *System) sweep(ctx context.Context) {
-	_, err := s.table.Sweep(ctx, s.clock.Now(), sweepMost)
-	s.complain(ctx, "expired items not removed", err)
+	s.complain(ctx, "expired items not removed", s.engine.sweep(ctx, s.clock.Now()))
 }
 
 // complain logs an error of a loop; the end of the run is none.
@@ -195,7 +170,7 @@ func (s *System) advance(ctx context.Context, d time.Duration) (time.Time, error
 	if err != nil {
 		return now, err
 	}
-	s.queues.Wake()
+	s.engine.wake()
 	ctx, cancel := context.WithTimeout(ctx, tickWait)
 	defer cancel()
 	done := make(chan struct{})

@@ -28,6 +28,9 @@ type Settings struct {
 	MetaURL           string
 	ViberURL          string
 	MediaHosts        []string
+	// AWS reads the settings of package cloud, if TABLE is set: then table, queues
+	// and files are on AWS or on engines that stand in for it. nil: they are in Data.
+	AWS func(name string) string
 }
 
 // The defaults of settings.
@@ -79,6 +82,9 @@ func Read(get func(name string) string) (Settings, error) {
 			break
 		}
 		s.MediaHosts = append(s.MediaHosts, host)
+	}
+	if get("TABLE") != "" {
+		s.AWS = get
 	}
 	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return s, errors.Join(problems...)

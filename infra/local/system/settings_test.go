@@ -77,8 +77,22 @@ func TestSettings(t *testing.T) {
 			if err == nil || err.Error() != c.problem {
 				t.Errorf("%s: %v, want %s", c.sentence, err, c.problem)
 			}
-		case err != nil || !reflect.DeepEqual(got, c.want):
+		case err != nil || got.AWS != nil || !reflect.DeepEqual(got, c.want):
 			t.Errorf("%s: %+v, %v; want %+v", c.sentence, got, err, c.want)
 		}
+	}
+}
+
+func TestWithATableSetTheRestOfAWSIsNeeded(t *testing.T) {
+	set := map[string]string{"TABLE": "buzon", "DATA": folder(t), "PORT": "0", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+	settings, err := Read(func(name string) string { return set[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Start(t.Context(), Config{Settings: settings, NoSync: true})
+	want := "setting BUCKET is missing; setting INBOUND_QUEUE is missing; setting INBOUND_DEAD is missing; setting OUTBOUND_QUEUE is missing; " +
+		"setting OUTBOUND_DEAD is missing; setting APPROVALS_QUEUE is missing; setting APPROVALS_DEAD is missing"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -1,6 +1,6 @@
 // Package system is all of Buzón in one process, on one folder: the functions of
-// AWS as handlers and consumers, the embedded engines below them, a demo and the
-// simulator beside them. [Start] is what make run runs, and what a test runs on a
+// AWS as handlers and consumers, the embedded engines or those of AWS below them, a
+// demo and the simulator beside them. [Start] is what make run runs, and what a test runs on a
 // temporary folder.
 package system
 
@@ -25,24 +25,19 @@ import (
 	"buzon/infra/local/demo"
 	"buzon/infra/local/ids"
 	"buzon/infra/local/simulator"
-	blobs "buzon/internal/blob/embedded"
+	"buzon/internal/blob"
 	"buzon/internal/channel"
 	"buzon/internal/channel/gupshup"
 	"buzon/internal/fault"
 	"buzon/internal/link"
 	"buzon/internal/pipeline"
-	queues "buzon/internal/queue/embedded"
 	"buzon/internal/secret"
 	secrets "buzon/internal/secret/embedded"
 	"buzon/internal/store"
-	tables "buzon/internal/table/embedded"
 )
 
 // The names in the data folder, beside those of package demo.
 const (
-	tableFile     = "table.db"
-	queueFile     = "queues.db"
-	blobFolder    = "files"
 	secretFile    = "secrets.json"
 	clockFile     = "clock.json"
 	simulatorFile = "simulator.db"
@@ -74,9 +69,9 @@ type System struct {
 	listener  net.Listener
 	server    *http.Server
 	clock     *clock.Clock
-	table     *tables.Table
-	queues    *queues.Queues
-	blobs     *blobs.Store
+	engine    engine
+	blobs     blob.Store
+	files     http.Handler // of links to files; nil: they lead elsewhere
 	secrets   *secrets.Store
 	store     *store.Store
 	keys      *link.Keys
@@ -118,6 +113,12 @@ func (s *System) start(ctx context.Context) error {
 	if err := s.open(); err != nil {
 		return fmt.Errorf("data folder %s: %w", s.config.Data, err)
 	}
+	if s.config.AWS != nil {
+		var err error
+		if s.engine, err = openAWS(s, s.config.AWS); err != nil {
+			return err
+		}
+	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(s.config.Port))
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -134,63 +135,52 @@ func (s *System) start(ctx context.Context) error {
 	return nil
 }
 
-// open opens what is in the folder; the table first, whose lock keeps other
-// processes away from all of it.
+// open opens what is in the folder; the simulator's log first, whose lock keeps
+// other processes away from all of it.
 func (s *System) open() error {
 	if err := os.MkdirAll(s.config.Data, 0o700); err != nil {
 		return err
 	}
 	var err error
-	in := func(name string) string { return filepath.Join(s.config.Data, name) }
-	if s.table, err = tables.Open(in(tableFile), tables.Options{NoSync: s.config.NoSync}); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, s.table.Close)
-	if s.clock, err = clock.Open(in(clockFile), s.config.Now); err != nil {
-		return err
-	}
-	if s.queues, err = queues.Open(in(queueFile), queues.Options{Now: s.clock.Now, NoSync: s.config.NoSync}); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, s.queues.Close)
-	if s.secrets, err = secrets.Open(in(secretFile)); err != nil {
-		return err
-	}
-	if s.phones, err = simulator.OpenLog(in(simulatorFile), s.config.NoSync); err != nil {
+	if s.phones, err = simulator.OpenLog(s.file(simulatorFile), s.config.NoSync); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.phones.Close)
+	if s.clock, err = clock.Open(s.file(clockFile), s.config.Now); err != nil {
+		return err
+	}
+	s.secrets, err = secrets.Open(s.file(secretFile))
+	if err != nil || s.config.AWS != nil {
+		return err
+	}
+	if s.engine, err = openEmbedded(s); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.engine.close)
 	return nil
 }
 
-// filesKey is the name of the key that signs links to files.
-const filesKey = "/buzon/local/files"
+// file is the path of something in the data folder.
+func (s *System) file(name string) string { return filepath.Join(s.config.Data, name) }
 
 // prepare makes what a first start has to make, and finds it at later ones.
 func (s *System) prepare(ctx context.Context) error {
 	if err := link.Ensure(ctx, s.secrets); err != nil {
 		return err
 	}
-	key, err := ensureKey(ctx, s.secrets, filesKey)
-	if err != nil {
-		return err
-	}
-	s.blobs, err = blobs.Open(filepath.Join(s.config.Data, blobFolder), blobs.Options{
-		Key: key, BaseURL: s.publicURL, Now: s.clock.Now, NoSync: s.config.NoSync,
-	})
-	if err != nil {
+	var err error
+	if s.blobs, s.files, err = s.engine.openBlobs(ctx); err != nil {
 		return err
 	}
 	s.ids = store.IDs(s.clock.Now, rand.Reader)
-	s.store = &store.Store{Table: s.table, Now: s.clock.Now, NewID: s.ids, CacheFor: cacheFor}
+	s.store = &store.Store{Table: s.engine.table(), Now: s.clock.Now, NewID: s.ids, CacheFor: cacheFor}
 	s.keys = &link.Keys{Secrets: s.secrets}
 	maker := demo.Maker{Now: func() time.Time { return s.clock.Now().Truncate(time.Millisecond) }, NewID: s.ids}
 	s.plan, err = demo.Ensure(ctx, s.config.Data, s.base, maker, s.store, s.secrets)
 	if err != nil {
 		return err
 	}
-	// Whoever received a record is gone with the process before.
-	return s.queues.ReleaseInFlight()
+	return s.engine.release()
 }
 
 // ensureKey gives the 256-bit key of that name, new or not.
@@ -217,7 +207,7 @@ func (s *System) publicURL() string { return cmp.Or(s.config.PublicURL, s.base) 
 func (s *System) BaseURL() string { return s.base }
 
 // DemoFile is where demo.json is.
-func (s *System) DemoFile() string { return filepath.Join(s.config.Data, demo.File) }
+func (s *System) DemoFile() string { return s.file(demo.File) }
 
 // wire puts the stages and the simulator together.
 func (s *System) wire() {

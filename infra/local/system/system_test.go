@@ -170,7 +170,7 @@ func TestDeadLettersEndInQuarantine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := s.queues.Queue(desk.StageInbound)
+	q := s.engine.(*embedded).queues.Queue(desk.StageInbound)
 	if err := q.Send(t.Context(), queue.Message{Group: "g", Dedup: "d", Body: body}); err != nil {
 		t.Fatal(err)
 	}

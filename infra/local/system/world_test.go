@@ -186,7 +186,7 @@ func (r *run) after(number string, n int) message {
 // idle tells whether no queue holds anything.
 func (r *run) idle() bool {
 	for _, stage := range stages {
-		visible, inFlight, dead, err := r.queues.Queue(stage).Depth()
+		visible, inFlight, dead, err := r.engine.(*embedded).queues.Queue(stage).Depth()
 		if err != nil {
 			r.t.Fatal(err)
 		}
