@@ -64,7 +64,7 @@ func containers(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }() // of this run alone
 	played, invoked := filepath.Join(folder, "play.json"), filepath.Join(folder, "invoke.json")
 	play := s
 	play.env = []string{"OBSERVED=" + played}

@@ -28,9 +28,9 @@ const (
 	MaxAttempts = 3
 	// FirstPause before the second attempt, at most; doubled for the third.
 	FirstPause = 200 * time.Millisecond
-	// MaxError is how much of an answer that is an error is read, MaxAnswer how much
-	// of one in JSON: ten records of a queue are less.
-	MaxError  = 64 << 10
+	// MaxError is how much of an answer that is an error is read.
+	MaxError = 64 << 10
+	// MaxAnswer is the longest answer in JSON: ten records of a queue are less.
 	MaxAnswer = 16 << 20
 	// MaxExpiry is the longest that a signed address can live.
 	MaxExpiry = 7 * 24 * time.Hour
@@ -141,7 +141,7 @@ func (s *Service) once(ctx context.Context, c Call, hash string, size int64) (*h
 			return nil, fmt.Errorf("body: %w", err)
 		}
 		b := &body{r: c.Body, left: size}
-		defer b.Close()
+		defer b.detach()
 		r.Body, r.ContentLength = b, size
 	}
 	credentials, err := s.Credentials.Retrieve(ctx)
@@ -180,10 +180,14 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 func (b *body) Close() error {
+	b.detach()
+	return nil
+}
+
+func (b *body) detach() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	return nil
 }
 
 // plainPath: the path is escaped once, by request, as S3 wants it; the paths of

@@ -88,7 +88,7 @@ func (q *Queue) handBack(ctx context.Context, e events.SQSEvent, pauses map[int]
 	var entries []entry
 	for i, m := range e.Records {
 		if after, failed := pauses[i]; failed {
-			entries = append(entries, entry{Id: strconv.Itoa(i), ReceiptHandle: m.ReceiptHandle, VisibilityTimeout: seconds(after)})
+			entries = append(entries, entry{ID: strconv.Itoa(i), ReceiptHandle: m.ReceiptHandle, VisibilityTimeout: seconds(after)})
 		}
 	}
 	for part := range slices.Chunk(entries, queue.MaxBatch) {

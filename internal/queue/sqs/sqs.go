@@ -51,7 +51,7 @@ func (q *Queue) Send(ctx context.Context, m queue.Message) error {
 		return err
 	}
 	var out struct{ MD5OfMessageBody string }
-	err := q.call(ctx, "SendMessage", request{MessageBody: string(m.Body), MessageGroupId: m.Group, MessageDeduplicationId: m.Dedup}, &out)
+	err := q.call(ctx, "SendMessage", request{MessageBody: string(m.Body), MessageGroupID: m.Group, MessageDeduplicationID: m.Dedup}, &out)
 	if err != nil {
 		return q.explain("send", err)
 	}
@@ -64,10 +64,10 @@ func (q *Queue) Send(ctx context.Context, m queue.Message) error {
 // request is what SQS is asked with: the fields of all operations that are used
 // (SQS API reference).
 type request struct {
-	QueueUrl                    string   //nolint:revive // SQS's own name, as all of them
+	QueueURL                    string   `json:"QueueUrl"`
 	MessageBody                 string   `json:",omitempty"`
-	MessageGroupId              string   `json:",omitempty"` //nolint:revive // likewise
-	MessageDeduplicationId      string   `json:",omitempty"` //nolint:revive // likewise
+	MessageGroupID              string   `json:"MessageGroupId,omitempty"`
+	MessageDeduplicationID      string   `json:"MessageDeduplicationId,omitempty"`
 	ReceiptHandle               string   `json:",omitempty"`
 	MaxNumberOfMessages         int      `json:",omitempty"`
 	VisibilityTimeout           *int     `json:",omitempty"`
@@ -78,13 +78,13 @@ type request struct {
 
 // entry of a batch.
 type entry struct {
-	Id                string //nolint:revive // likewise
+	ID                string `json:"Id"`
 	ReceiptHandle     string
 	VisibilityTimeout int
 }
 
 func (q *Queue) call(ctx context.Context, operation string, in request, out any) error {
-	in.QueueUrl = q.url
+	in.QueueURL = q.url
 	return q.service.JSON(ctx, "1.0", "AmazonSQS."+operation, in, out)
 }
 
@@ -112,8 +112,9 @@ func (q *Queue) Receive(ctx context.Context, limit int, visibility time.Duration
 	hidden := seconds(visibility)
 	var out struct {
 		Messages []struct {
-			MessageId, MD5OfBody, Body, ReceiptHandle string //nolint:revive // SQS's own names
-			Attributes                                map[string]string
+			MessageID                      string `json:"MessageId"`
+			MD5OfBody, Body, ReceiptHandle string
+			Attributes                     map[string]string
 		}
 	}
 	err := q.call(ctx, "ReceiveMessage", request{
@@ -128,7 +129,7 @@ func (q *Queue) Receive(ctx context.Context, limit int, visibility time.Duration
 		if m.MD5OfBody != digest(m.Body) {
 			return nil, fmt.Errorf("queue %s: receive: what arrived is not what was given", q.name)
 		}
-		received[i] = queue.Received{Record: record(m.MessageId, m.Body, m.Attributes), Receipt: m.ReceiptHandle}
+		received[i] = queue.Received{Record: record(m.MessageID, m.Body, m.Attributes), Receipt: m.ReceiptHandle}
 	}
 	return received, nil
 }

@@ -167,5 +167,5 @@ func secretItem(version int64) table.Item {
 
 func shows(err error) bool { return err != nil && strings.Contains(err.Error(), "secret") }
 
-// none stands for an error of none of the kinds.
-var none = errors.New("none of the kinds")
+// errNone stands for an error of none of the kinds.
+var errNone = errors.New("none of the kinds")

@@ -102,7 +102,7 @@ func TestPageOfTheBaseTable(t *testing.T) {
 	}
 	tab, _ := canned(t, page(`{"PK":{"S":"secret"}}`, a))
 	_, err := tab.Query(t.Context(), q)
-	wantKind(t, err, none)
+	wantKind(t, err, errNone)
 }
 
 func sortKeys(p table.Page) []string {

@@ -120,7 +120,7 @@ func TestKeysThatStayUnprocessedAreBusy(t *testing.T) {
 		return ctx.Err()
 	}
 	_, err = tab.Get(ctx, secretKey, otherKey)
-	wantKind(t, err, none)
+	wantKind(t, err, errNone)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
@@ -153,8 +153,8 @@ func TestErrorsOfReads(t *testing.T) {
 		{"an answer that is no JSON", []answer{ok(`<secret>`)}, fault.Busy},
 		{"an answer at which the SDK panics", []answer{ok(`{"Item":{"":[,0,"Responses":{"":[,0`)}, fault.Busy},
 		{"not what DynamoDB takes", []answer{refusal("ValidationException")}, fault.Invalid},
-		{"not allowed", []answer{refusal("AccessDeniedException")}, none},
-		{"an error without a name", []answer{{status: 400, body: `{}`}}, none},
+		{"not allowed", []answer{refusal("AccessDeniedException")}, errNone},
+		{"an error without a name", []answer{{status: 400, body: `{}`}}, errNone},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for name, read := range reads {
@@ -193,7 +193,7 @@ func TestReadWhoseTimeIsUp(t *testing.T) {
 		}
 		t.Log(name)
 		err := read(ctx, tab)
-		wantKind(t, err, none)
+		wantKind(t, err, errNone)
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
@@ -229,7 +229,7 @@ func TestDamagedItemIsAnErrorThatNamesWhatIsWrong(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			tab, _ := canned(t, ok(`{"Item":{`+c.item+`}}`))
 			_, err := tab.Get(t.Context(), secretKey)
-			wantKind(t, err, none)
+			wantKind(t, err, errNone)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q in it", err, c.want)
 			}
@@ -239,7 +239,7 @@ func TestDamagedItemIsAnErrorThatNamesWhatIsWrong(t *testing.T) {
 				if strings.HasPrefix(a.body, `{"Items"`) {
 					_, err = tab.Query(t.Context(), table.Q{PK: "p"})
 				}
-				wantKind(t, err, none)
+				wantKind(t, err, errNone)
 			}
 		})
 	}

@@ -97,7 +97,7 @@ func TestWriteThatCannotWorkIsNotSent(t *testing.T) {
 // kinds are what the caller of a Write tells apart.
 var kinds = []error{fault.Conflict, fault.Busy, fault.Invalid, fault.NotFound, fault.Forbidden}
 
-// wantKind checks that an error is of one kind and no other; none is for those
+// wantKind checks that an error is of one kind and no other; errNone is for those
 // of no kind. It never shows a key.
 func wantKind(t *testing.T, err, kind error) {
 	t.Helper()
@@ -106,7 +106,7 @@ func wantKind(t *testing.T, err, kind error) {
 		return
 	}
 	for _, k := range kinds {
-		if errors.Is(err, k) != (k == kind) {
+		if errors.Is(err, k) != errors.Is(kind, k) {
 			t.Errorf("error %q, want %v", err, kind)
 		}
 	}
@@ -133,19 +133,19 @@ func TestErrorsOfASingleWrite(t *testing.T) {
 		{"throttled, then the condition does not hold", []answer{refusal("ThrottlingException"), refusal("ConditionalCheckFailedException")}, fault.Conflict, "", 2},
 		{"not what DynamoDB takes, as an item too large", []answer{refusal("ValidationException")}, fault.Invalid, "ValidationException", 1},
 		{"no table", []answer{refusal("ResourceNotFoundException")}, fault.Busy, "table buzon-test: not there", 1},
-		{"not allowed", []answer{refusal("AccessDeniedException")}, none, "AccessDeniedException", 1},
-		{"an error without a name", []answer{{status: 400, body: `{}`}}, none, "outcome unknown: status 400", 1},
-		{"an internal error", []answer{fails(500)}, none, "outcome unknown: status 500", again},
-		{"the service is not available", []answer{fails(503)}, none, "outcome unknown: status 503", again},
+		{"not allowed", []answer{refusal("AccessDeniedException")}, errNone, "AccessDeniedException", 1},
+		{"an error without a name", []answer{{status: 400, body: `{}`}}, errNone, "outcome unknown: status 400", 1},
+		{"an internal error", []answer{fails(500)}, errNone, "outcome unknown: status 500", again},
+		{"the service is not available", []answer{fails(503)}, errNone, "outcome unknown: status 503", again},
 		{"an internal error, then done", []answer{fails(500), ok(`{}`)}, nil, "", 2},
-		{"the connection breaks", []answer{dropped()}, none, "outcome unknown: request send failed", again},
+		{"the connection breaks", []answer{dropped()}, errNone, "outcome unknown: request send failed", again},
 		{"the connection breaks, then the condition does not hold: it may be the own write",
 			[]answer{dropped(), refusal("ConditionalCheckFailedException")}, fault.Conflict, "", 2},
 		{"the connection breaks, then throttled: it may be done",
-			[]answer{dropped(), refusal("ThrottlingException")}, none, "outcome unknown: ThrottlingException after", again},
+			[]answer{dropped(), refusal("ThrottlingException")}, errNone, "outcome unknown: ThrottlingException after", again},
 		{"an internal error, then a transaction holds the item: it may be done",
-			[]answer{fails(500), refusal("TransactionConflictException")}, none, "outcome unknown", 2},
-		{"an answer that is no JSON", []answer{ok(`secret`)}, none, "outcome unknown", 1},
+			[]answer{fails(500), refusal("TransactionConflictException")}, errNone, "outcome unknown", 2},
+		{"an answer that is no JSON", []answer{ok(`secret`)}, errNone, "outcome unknown", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, op := range []table.Op{
@@ -167,7 +167,7 @@ func TestErrorsOfASingleWrite(t *testing.T) {
 					t.Errorf("error %q, want %q in it", err, c.text)
 				}
 				var refused *table.Refused
-				if is := errors.As(err, &refused); is != (c.want == fault.Conflict) || is && !slices.Equal(refused.Ops, []int{0}) {
+				if is := errors.As(err, &refused); is != errors.Is(c.want, fault.Conflict) || is && !slices.Equal(refused.Ops, []int{0}) {
 					t.Errorf("refused %+v", refused)
 				}
 			}
@@ -196,21 +196,21 @@ func TestErrorsOfATransaction(t *testing.T) {
 		{"a raise makes an item too large", []answer{cancelled("None", "ValidationError", "None")}, fault.Invalid, nil, 1},
 		{"that, and a condition does not hold: first look again", []answer{cancelled(failed, "ValidationError", "None")}, fault.Conflict, []int{0}, 1},
 		{"that, and an item was not judged", []answer{cancelled("ValidationError", "TransactionConflict", "None")}, fault.Busy, nil, 1},
-		{"a reason that we do not know", []answer{cancelled("None", "ItemCollectionSizeLimitExceeded", failed)}, none, nil, 1},
-		{"no reason", []answer{cancelled()}, none, nil, 1},
-		{"reasons that give none", []answer{cancelled("None", "None", "None")}, none, nil, 1},
+		{"a reason that we do not know", []answer{cancelled("None", "ItemCollectionSizeLimitExceeded", failed)}, errNone, nil, 1},
+		{"no reason", []answer{cancelled()}, errNone, nil, 1},
+		{"reasons that give none", []answer{cancelled("None", "None", "None")}, errNone, nil, 1},
 		{"throttled as a whole", []answer{refusal("ThrottlingException")}, fault.Busy, nil, again},
 		{"not what DynamoDB takes", []answer{refusal("ValidationException")}, fault.Invalid, nil, 1},
 		{"no table", []answer{refusal("ResourceNotFoundException")}, fault.Busy, nil, 1},
-		{"the token was used for something else", []answer{refusal("IdempotentParameterMismatchException")}, none, nil, 1},
-		{"an attempt of this very call is not over: it may be done", []answer{refusal("TransactionInProgressException")}, none, nil, again},
-		{"an internal error", []answer{fails(500)}, none, nil, again},
-		{"the connection breaks", []answer{dropped()}, none, nil, again},
+		{"the token was used for something else", []answer{refusal("IdempotentParameterMismatchException")}, errNone, nil, 1},
+		{"an attempt of this very call is not over: it may be done", []answer{refusal("TransactionInProgressException")}, errNone, nil, again},
+		{"an internal error", []answer{fails(500)}, errNone, nil, again},
+		{"the connection breaks", []answer{dropped()}, errNone, nil, again},
 		{"the connection breaks, then done", []answer{dropped(), ok(`{}`)}, nil, nil, 2},
 		{"the connection breaks, then a condition does not hold", []answer{dropped(), cancelled(failed, "None", "None")}, fault.Conflict, []int{0}, 2},
 		{"the connection breaks, then another transaction holds an item: it may be done",
-			[]answer{dropped(), cancelled("None", "TransactionConflict", "None")}, none, nil, 2},
-		{"an internal error, then throttled: it may be done", []answer{fails(500), refusal("ThrottlingException")}, none, nil, again},
+			[]answer{dropped(), cancelled("None", "TransactionConflict", "None")}, errNone, nil, 2},
+		{"an internal error, then throttled: it may be done", []answer{fails(500), refusal("ThrottlingException")}, errNone, nil, again},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tab, s := canned(t, c.answers...)
@@ -261,7 +261,7 @@ func TestWriteWhoseTimeIsUp(t *testing.T) {
 		return answer{err: ctx.Err()}
 	}
 	err := tab.Write(ctx, table.Create(secretItem(0)))
-	wantKind(t, err, none)
+	wantKind(t, err, errNone)
 	if !errors.Is(err, context.Canceled) || len(s.sent) != 1 {
 		t.Errorf("error %v after %v", err, s.actions())
 	}
