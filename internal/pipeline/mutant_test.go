@@ -86,12 +86,20 @@ var mutants = []struct {
 	}},
 	{"no claim: two workers send the same reply", func(s *seams) {
 		s.table = rewrite{s.table, func(_ context.Context, t table.Table, op table.Op) (table.Op, error) {
-			if op.Kind == table.OpUpdate && isTurn(op) {
+			if isSent(op) {
 				op.Item.Body = []byte(strings.ReplaceAll(string(op.Item.Body), `"lease":`, `"no_lease":`))
 				return atStored(t, op)
 			}
 			return op, nil
 		}}
+	}},
+	{"what became of a reply is not read with its turn", func(s *seams) {
+		s.table = amnesiac{rewrite{s.table, func(_ context.Context, t table.Table, op table.Op) (table.Op, error) {
+			if isSent(op) {
+				return atStored(t, op)
+			}
+			return op, nil
+		}}}
 	}},
 	{"an unknown outcome is taken for a refusal and sent again", func(s *seams) {
 		s.provider = hasty{s.provider}
@@ -151,6 +159,9 @@ func (w *witness) Fatal(args ...any) {
 func (w *witness) Fatalf(format string, args ...any) { w.Fatal(fmt.Sprintf(format, args...)) }
 
 func isTurn(op table.Op) bool { return strings.HasPrefix(op.Item.SK, "TURN#") }
+
+// isSent tells whether a write notes what becomes of replies.
+func isSent(op table.Op) bool { return strings.HasPrefix(op.Item.SK, "SENT#") }
 
 // atStored makes a write blind: it is made at whatever version is stored.
 func atStored(t table.Table, op table.Op) (table.Op, error) {
@@ -236,6 +247,19 @@ func (f forgetful) Write(ctx context.Context, ops ...table.Op) error {
 		}
 	}
 	return f.Table.Write(ctx, ops...)
+}
+
+// amnesiac never finds what became of replies.
+type amnesiac struct{ table.Table }
+
+func (a amnesiac) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	items, err := a.Table.Get(ctx, keys...)
+	for i := range items {
+		if strings.HasPrefix(items[i].SK, "SENT#") {
+			items[i] = table.Item{Key: items[i].Key}
+		}
+	}
+	return items, err
 }
 
 // unordered gives the unsent turns of a conversation in the order of their ids.

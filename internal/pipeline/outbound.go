@@ -305,11 +305,11 @@ func (d *drain) call(ctx context.Context, r desk.Reply) (channel.Sent, error) {
 	return provider.Send(ctx, account, d.conv.Person, out, r.ID)
 }
 
-// save writes the turn at its version.
+// save writes what became of the turn's replies at its version.
 func (d *drain) save(ctx context.Context, t *store.StoredTurn) error {
-	err := d.c.SaveTurn(ctx, *t)
+	err := d.c.SaveSent(ctx, *t)
 	if err == nil {
-		t.Version++
+		t.SentVersion++
 	}
 	return err
 }

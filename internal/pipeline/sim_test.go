@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -155,17 +156,19 @@ func (w *world) expected(p *person) (replies []desk.Outgoing, forms int) {
 	return replies, forms
 }
 
-// turns reads all turns of a conversation from the table itself.
+// turns reads all turns of a conversation from the table itself, whether or not
+// the index and the conversation know them.
 func (w *world) turns(tenant, conversation string) []store.StoredTurn {
-	var out []store.StoredTurn
 	page, err := w.plain.Query(context.Background(), table.Q{PK: "T#" + tenant + "#CONV#" + conversation, Prefix: "TURN#"})
 	must(w.t, err)
+	var ids []string
 	for _, it := range page.Items {
-		var turn store.StoredTurn
-		must(w.t, json.Unmarshal(it.Body, &turn))
-		out = append(out, turn)
+		ids = append(ids, strings.TrimPrefix(it.SK, "TURN#"))
 	}
-	return out
+	st := &store.Store{Table: w.plain, Now: w.clock.Now}
+	turns, err := st.In(tenant).Turns(context.Background(), conversation, ids...)
+	must(w.t, err)
+	return turns
 }
 
 // check tells which promises are broken for a person.

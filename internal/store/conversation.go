@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"buzon/internal/desk"
@@ -17,9 +16,6 @@ func ConversationID(channel, person string) string { return Hash("conversation",
 // ContactID is the id of a person as a kind of channel knows them.
 func ContactID(kind, person string) string { return Hash("contact", kind, person) }
 
-// TurnID is the id of the turn that a cause makes.
-func TurnID(cause string) string { return Hash("turn", cause) }
-
 // Conversation reads a conversation strongly; fault.NotFound without one.
 func (c Company) Conversation(ctx context.Context, id string) (desk.Conversation, error) {
 	return get[desk.Conversation](ctx, c.Table, c.conversationKey(id), "conversation "+id)
@@ -28,7 +24,7 @@ func (c Company) Conversation(ctx context.Context, id string) (desk.Conversation
 // Exchange reads what deciding a turn needs, strongly and in one call: the
 // conversation and the turn of that id. What does not exist is zero.
 func (c Company) Exchange(ctx context.Context, conversation, turn string) (desk.Conversation, StoredTurn, error) {
-	items, err := c.Table.Get(ctx, c.conversationKey(conversation), c.turnKey(conversation, turn))
+	items, err := c.Table.Get(ctx, c.conversationKey(conversation), c.turnKey(conversation, turn), c.sentKey(conversation, turn))
 	if err != nil {
 		return desk.Conversation{}, StoredTurn{}, fmt.Errorf("conversation %s: %w", conversation, err)
 	}
@@ -40,42 +36,11 @@ func (c Company) Exchange(ctx context.Context, conversation, turn string) (desk.
 		}
 	}
 	if items[1].Exists() {
-		t, err = decode[StoredTurn](items[1])
+		if t, err = decode[StoredTurn](items[1]); err == nil {
+			err = t.join(items[2])
+		}
 	}
 	return conv, t, err
-}
-
-// StoredTurn is a turn with the version it was read at.
-type StoredTurn struct {
-	desk.Turn
-	desk.Versioned
-}
-
-// Turns reads turns of a conversation strongly, in the order asked; one that
-// does not exist is fault.NotFound.
-func (c Company) Turns(ctx context.Context, conversation string, ids ...string) ([]StoredTurn, error) {
-	keys := make([]table.Key, len(ids))
-	for i, id := range ids {
-		keys[i] = c.turnKey(conversation, id)
-	}
-	var out []StoredTurn
-	for chunk := range slices.Chunk(keys, table.MaxOps) {
-		items, err := c.Table.Get(ctx, chunk...)
-		if err != nil {
-			return nil, fmt.Errorf("turns of %s: %w", conversation, err)
-		}
-		for _, it := range items {
-			if !it.Exists() {
-				return nil, fmt.Errorf("turn %s %s: %w", it.PK, it.SK, fault.NotFound)
-			}
-			t, err := decode[StoredTurn](it)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, t)
-		}
-	}
-	return out, nil
 }
 
 // Commit is one turn with all that takes effect with it, in one transaction.
@@ -114,23 +79,9 @@ func (c Company) SaveConversation(ctx context.Context, conv desk.Conversation, t
 	return nil
 }
 
-// SaveTurn writes a turn at its version.
-func (c Company) SaveTurn(ctx context.Context, t StoredTurn) error {
-	if err := c.Table.Write(ctx, table.Save(c.turnItem(t))); err != nil {
-		return fmt.Errorf("turn %s: %w", t.ID, err)
-	}
-	return nil
-}
-
 func (c Company) conversationItem(v desk.Conversation) table.Item {
 	it := item(c.conversationKey(v.ID), v)
 	it.Index = table.Key{PK: c.pk("CONVS", string(v.State())), SK: millis(v.StateSince) + "#" + v.ID}
-	return it
-}
-
-func (c Company) turnItem(t StoredTurn) table.Item {
-	it := item(c.turnKey(t.Conversation, t.ID), t)
-	it.Index = table.Key{PK: c.pk("TURNS", t.Conversation), SK: millis(t.At) + "#" + millis(t.Made) + "#" + t.ID}
 	return it
 }
 
@@ -163,22 +114,6 @@ func (c Company) Conversations(ctx context.Context, f ConversationFilter, limit 
 		l.past = ""
 	}
 	return list(ctx, c.Table, l, limit, cursor)
-}
-
-// History lists the turns of a conversation in the order of the provider's
-// time, oldest first. It reads the index: the newest may be a minute late. A
-// cursor that it did not give is a *fault.Input.
-func (c Company) History(ctx context.Context, conversation string, limit int, cursor string) ([]desk.Turn, string, error) {
-	s := scan[StoredTurn, *StoredTurn]{table: c.Table, keep: everything[StoredTurn], limit: max(limit, 1)}
-	next, _, err := s.fill(ctx, table.Q{PK: c.pk("TURNS", conversation), Index: true, Cursor: cursor})
-	if err != nil {
-		return nil, "", err
-	}
-	out := make([]desk.Turn, len(s.out))
-	for i, t := range s.out {
-		out[i] = t.Turn
-	}
-	return out, next, nil
 }
 
 // ChannelWait reads a conversation and its channel's wait in one call, strongly.

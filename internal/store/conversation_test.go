@@ -199,7 +199,7 @@ func TestManyTurnsAreReadInTheOrderAsked(t *testing.T) {
 	for i := range table.MaxOps + 5 {
 		id := fmt.Sprint("t", (i*37)%105)
 		ids = append(ids, id)
-		must(t, c.SaveTurn(t.Context(), StoredTurn{Turn: desk.Turn{ID: id, Conversation: "co", At: noon}}))
+		putTurn(t, c, desk.Turn{ID: id, Conversation: "co", At: noon})
 	}
 	for i, turn := range got[[]StoredTurn](t)(c.Turns(t.Context(), "co", ids...)) {
 		if turn.ID != ids[i] {
@@ -217,8 +217,8 @@ func TestSavesOfOneVersionConflict(t *testing.T) {
 	want(t, err, fault.NotFound)
 	for name, save := range map[string]func(v int64) error{
 		"conversation": func(v int64) error { conv.Version = v; return c.SaveConversation(ctx, conv) },
-		"turn": func(v int64) error {
-			return c.SaveTurn(ctx, StoredTurn{Turn: desk.Turn{ID: "t", Conversation: "co"}, Versioned: desk.Versioned{Version: v}})
+		"what became of a turn's replies": func(v int64) error {
+			return c.SaveSent(ctx, StoredTurn{Turn: desk.Turn{ID: "t", Conversation: "co"}, SentVersion: v})
 		},
 		"channel's wait": func(v int64) error {
 			return c.SaveChannelWait(ctx, "ch", StoredWait{Wait: desk.Wait{Cause: "x"}, Versioned: desk.Versioned{Version: v}})

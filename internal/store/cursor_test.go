@@ -136,7 +136,7 @@ func TestBadCursors(t *testing.T) {
 		putCase(t, c, fmt.Sprint("o", i), desk.CaseNew, i)
 		putCase(t, c, fmt.Sprint("x", i), desk.CaseClosed, i)
 		must(t, c.SaveToken(ctx, desk.Token{ID: fmt.Sprint("t", i), Specialist: "sp"}, nil))
-		must(t, c.SaveTurn(ctx, StoredTurn{Turn: desk.Turn{ID: fmt.Sprint(i), Conversation: "co", At: noon}}))
+		putTurn(t, c, desk.Turn{ID: fmt.Sprint(i), Conversation: "co", At: noon})
 	}
 	cursorOf := func(list func(limit int, cursor string) ([]string, string, error), n int) string {
 		_, next, err := list(n, "")

@@ -20,6 +20,7 @@ import (
 //	… being deleted     T#…#CATALOGUE                      LEAVING#<kind>#<id>
 //	conversation        T#…#CONV#<id>                      CONV                  T#…#CONVS#<state>    <since ms>#<id>
 //	turn                T#…#CONV#<id>                      TURN#<hash of cause>  T#…#TURNS#<conv>     <at ms>#<made ms>#<hash>
+//	what became of it   T#…#CONV#<id>                      SENT#<hash of cause>
 //	receipt             T#…#RECEIPT#<channel>#<key>        RECEIPT, MESSAGE
 //	enqueued            T#…#ENQUEUED#<hash of number>      <send id>
 //	consent             T#…#CONSENT#<hash of person>       CONSENT
@@ -64,6 +65,9 @@ func (c Company) conversationKey(id string) table.Key {
 }
 func (c Company) turnKey(conversation, id string) table.Key {
 	return table.Key{PK: c.pk("CONV", conversation), SK: "TURN#" + id}
+}
+func (c Company) sentKey(conversation, turn string) table.Key {
+	return table.Key{PK: c.pk("CONV", conversation), SK: "SENT#" + turn}
 }
 func (c Company) receiptKey(channel, key string) table.Key {
 	return table.Key{PK: c.pk("RECEIPT", channel, key), SK: "RECEIPT"}

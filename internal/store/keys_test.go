@@ -24,7 +24,7 @@ func keysOf(c Company) map[string]table.Key {
 	return map[string]table.Key{
 		"tenantKey": c.tenantKey(), "channelKey": c.channelKey("i"), "waitKey": c.waitKey("i"), "templateKey": c.templateKey("i"),
 		"botKey": c.botKey(), "catalogueKey": c.catalogueKey(kindProject, "i"), "leavingKey": c.leavingKey(kindProject, "i"),
-		"conversationKey": c.conversationKey("i"), "turnKey": c.turnKey("i", "j"), "receiptKey": c.receiptKey("i", "j"),
+		"conversationKey": c.conversationKey("i"), "turnKey": c.turnKey("i", "j"), "sentKey": c.sentKey("i", "j"), "receiptKey": c.receiptKey("i", "j"),
 		"messageOfKey": c.messageOfKey("i", "j"), "consentKey": c.consentKey("i", "j"), "formKey": c.formKey("i"),
 		"trackingKey": c.trackingKey("i"), "caseKey": c.caseKey("i"), "caseEventKey": c.caseEventKey("i", "j"),
 		"referenceKey": c.referenceKey("i"), "clientKey": c.clientKey("i"), "specialistKey": c.specialistKey("i"),
@@ -203,10 +203,10 @@ func fill(tb testing.TB, c Company) {
 	must(tb, c.SaveCategory(ctx, desk.Category{ID: "k", Service: "s", Name: own}, nil))
 	conv := desk.Conversation{ID: "co", Channel: "ch", Person: "5491", Name: own}
 	form := desk.Form{Hash: "f", ProjectName: own}
-	must(tb, c.Commit(ctx, Commit{
-		Conversation: conv, Turn: StoredTurn{Turn: desk.Turn{ID: "tu", Conversation: "co", Note: own}}, Form: &form,
-		Timers: []Timer{c.NewTimer(WakeInbound, conv, noon)},
-	}))
+	turn := StoredTurn{Turn: desk.Turn{ID: "tu", Conversation: "co", Note: own, Replies: []desk.Reply{{ID: "r"}}}}
+	must(tb, c.Commit(ctx, Commit{Conversation: conv, Turn: turn, Form: &form, Timers: []Timer{c.NewTimer(WakeInbound, conv, noon)}}))
+	turn.Replies[0].Reason = own
+	must(tb, c.SaveSent(ctx, turn))
 	form.Version = 1
 	must(tb, c.MakeAnonymousCase(ctx, form, desk.Case{ID: "ca", Reference: "REF", State: desk.CaseNew, Title: own}, "tr"))
 	must(tb, c.AddToCase(ctx, desk.Case{ID: "ca", Reference: "REF", State: desk.CaseNew, Title: own, Versioned: desk.Versioned{Version: 1}},
@@ -233,6 +233,14 @@ func one[T any](text func(T) string) func([]T, string, error) (string, error) {
 		}
 		return text(items[0]), nil
 	}
+}
+
+// whole is the text of a turn, which is of two items.
+func whole(t desk.Turn) string {
+	if len(t.Replies) == 1 && t.Replies[0].Reason == t.Note {
+		return t.Note
+	}
+	return fmt.Sprintf("%s and %+v", t.Note, t.Replies)
 }
 
 func text[T any](text func(T) string) func(T, error) (string, error) {
@@ -308,17 +316,17 @@ var readers = map[string]func(ctx context.Context, c Company) (string, error){
 		if err == nil && conv.Version == 0 && turn.Version == 0 {
 			err = fault.NotFound
 		}
-		if conv.Name != turn.Note {
-			return conv.Name + " and " + turn.Note, err
+		if said := whole(turn.Turn); conv.Name != said {
+			return conv.Name + " and " + said, err
 		}
 		return conv.Name, err
 	},
 	"turns": func(ctx context.Context, c Company) (string, error) {
 		turns, err := c.Turns(ctx, "co", "tu")
-		return one(func(v StoredTurn) string { return v.Note })(turns, "", err)
+		return one(func(v StoredTurn) string { return whole(v.Turn) })(turns, "", err)
 	},
 	"history": func(ctx context.Context, c Company) (string, error) {
-		return one(func(v desk.Turn) string { return v.Note })(c.History(ctx, "co", 9, ""))
+		return one(whole)(c.History(ctx, "co", 9, ""))
 	},
 	"form": func(ctx context.Context, c Company) (string, error) {
 		return text(func(v desk.Form) string { return v.ProjectName })(c.Form(ctx, "f"))

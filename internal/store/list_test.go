@@ -200,9 +200,9 @@ func TestR4HistoryIsInTheProvidersOrder(t *testing.T) {
 		for i := range 25 {
 			turn := desk.Turn{ID: fmt.Sprintf("t%02d", i), Conversation: "co", At: noon.Add(time.Duration(r.IntN(10)) * time.Second), Made: noon}
 			all = append(all, turn)
-			must(t, c.SaveTurn(t.Context(), StoredTurn{Turn: turn}))
+			putTurn(t, c, turn)
 		}
-		must(t, c.SaveTurn(t.Context(), StoredTurn{Turn: desk.Turn{ID: "x", Conversation: "other", At: noon}}))
+		putTurn(t, c, desk.Turn{ID: "x", Conversation: "other", At: noon})
 		ck.advance(tabletest.IndexLag)
 		slices.SortFunc(all, func(a, b desk.Turn) int { return cmp.Or(a.At.Compare(b.At), strings.Compare(a.ID, b.ID)) })
 		var ids []string

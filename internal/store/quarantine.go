@@ -114,7 +114,10 @@ func (c Company) ReleaseTurn(ctx context.Context, conversation, turn string) err
 		return err
 	}
 	t.Released = true
-	return c.SaveTurn(ctx, t)
+	if err := c.Table.Write(ctx, table.Update(c.turnItem(t))); err != nil {
+		return fmt.Errorf("turn %s: %w", turn, err)
+	}
+	return nil
 }
 
 // Suspects remembers which record of a queue was being handled alone, so that
