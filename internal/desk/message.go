@@ -76,18 +76,28 @@ type Incoming struct {
 	Content    Content `json:"content"`
 }
 
-// Digest compares two copies of a message: SHA-256 in hex over kind, person,
-// text, reply id of a list or button and media id; never links, names or times,
-// which differ between the copies of one message (T6).
-func (m Incoming) Digest() string {
+// Same tells whether two copies of a message say the same: kind, text, reply id
+// of a list or button and media id; never links, names or times, which differ
+// between the copies of one message (T6).
+func (c Content) Same(o Content) bool { return c.compared() == o.compared() }
+
+// compared are kind, text, reply id and media id as far as every copy has them.
+func (c Content) compared() [4]string {
 	reply, media := "", ""
-	if m.Content.Type != QuickReply { // a template button's payload is not in every copy
-		reply = m.Content.ReplyID
+	if c.Type != QuickReply { // a template button's payload is not in every copy
+		reply = c.ReplyID
 	}
-	if m.Content.Media != nil {
-		media = m.Content.Media.ID
+	if c.Media != nil {
+		media = c.Media.ID
 	}
-	b, _ := json.Marshal([]string{string(m.Content.Type), m.Person, m.Content.Text, reply, media})
+	return [4]string{string(c.Type), c.Text, reply, media}
+}
+
+// Digest names what a person said: SHA-256 in hex over the person and all that
+// [Content.Same] compares.
+func (m Incoming) Digest() string {
+	c := m.Content.compared()
+	b, _ := json.Marshal([]string{c[0], m.Person, c[1], c[2], c[3]})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }

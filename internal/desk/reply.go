@@ -123,9 +123,10 @@ type Turn struct {
 	ID           string   `json:"id"` // hash of the cause
 	Conversation string   `json:"conversation"`
 	Kind         TurnKind `json:"kind"`
-	// Message is what the person said; nil when the turn has another cause.
+	// Message is what the person said; nil when the turn has another cause. Its
+	// SentAt is At. That of a stored turn has no Channel, Person and Name: they are
+	// the conversation's.
 	Message *Incoming `json:"message,omitempty"`
-	Digest  string    `json:"digest,omitempty"` // Incoming.Digest
 	// At orders the display: the provider's time of the message.
 	At      time.Time `json:"at"`
 	Made    time.Time `json:"made"` // when it was decided

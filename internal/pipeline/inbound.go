@@ -96,7 +96,7 @@ func (s *Inbound) message(ctx context.Context, c store.Company, m desk.Incoming,
 			continue // the conversation moved on
 		case stored.Kind == desk.TurnQuarantined:
 			return nil // its cause lies in quarantine
-		case stored.Digest != m.Digest():
+		case stored.Message == nil || !stored.Message.Content.Same(m.Content):
 			return s.Quarantine(ctx, r, reasonIDCollision)
 		}
 		return s.wake(ctx, c, conv)
@@ -106,7 +106,7 @@ func (s *Inbound) message(ctx context.Context, c store.Company, m desk.Incoming,
 
 // answer decides what a message does to its conversation.
 func (s *Inbound) answer(ctx context.Context, c store.Company, conv desk.Conversation, m desk.Incoming, turnID string) (store.Commit, error) {
-	turn := desk.Turn{ID: turnID, Kind: desk.TurnMessage, Message: &m, Digest: m.Digest(), At: m.SentAt, Made: s.Now()}
+	turn := desk.Turn{ID: turnID, Kind: desk.TurnMessage, Message: &m, At: m.SentAt, Made: s.Now()}
 	if conv.Version == 0 {
 		ch, err := c.Channel(ctx, m.Channel)
 		if err != nil {
@@ -155,7 +155,7 @@ func (s *Inbound) decided(ctx context.Context, c store.Company, was desk.Convers
 	commit := store.Commit{}
 	for i, out := range d.Replies {
 		conv.LastNumber++
-		r := desk.Reply{Number: conv.LastNumber, ID: store.Hash("reply", conv.ID, turn.ID, fmt.Sprint(i)), Outgoing: out, Status: desk.Queued}
+		r := desk.Reply{Number: conv.LastNumber, ID: store.ReplyID(conv.ID, turn.ID, i), Outgoing: out, Status: desk.Queued}
 		if d.Form != nil && out.FormKey != "" {
 			f, err := s.form(ctx, c, *d.Form, out.FormKey, r.ID)
 			if err != nil {

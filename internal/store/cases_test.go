@@ -153,7 +153,7 @@ func TestFormsStayNinetyDaysAfterExpiry(t *testing.T) {
 func TestQ10TheFormNamesNobody(t *testing.T) {
 	s, _ := openPlain(t)
 	c := s.In("acme")
-	m := turnOf(c, desk.Conversation{ID: "CONVERSATION", Person: "PERSON", Contact: "CONTACT", Channel: "CHANNEL"}, "TURN")
+	m := commitOf(c, desk.Conversation{ID: "CONVERSATION", Person: "PERSON", Contact: "CONTACT", Channel: "CHANNEL"}, "TURN")
 	m.Form = &desk.Form{Hash: "hash", Service: "s"}
 	must(t, c.Commit(t.Context(), m))
 	f := got[desk.Form](t)(c.Form(t.Context(), "hash"))

@@ -36,7 +36,7 @@ func (c Company) Exchange(ctx context.Context, conversation, turn string) (desk.
 		}
 	}
 	if items[1].Exists() {
-		if t, err = decode[StoredTurn](items[1]); err == nil {
+		if t, err = turnOf(conversation, items[1]); err == nil {
 			err = t.join(items[2])
 		}
 	}

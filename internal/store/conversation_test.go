@@ -15,9 +15,9 @@ import (
 	"buzon/internal/table"
 )
 
-// turnOf is a commit of a message in a conversation, with everything that can
+// commitOf is a commit of a message in a conversation, with everything that can
 // come with it.
-func turnOf(c Company, conv desk.Conversation, id string) Commit {
+func commitOf(c Company, conv desk.Conversation, id string) Commit {
 	conv.LastNumber++
 	conv.Unsent = append(append([]desk.Unsent(nil), conv.Unsent...), desk.Unsent{Turn: id, First: conv.LastNumber, Last: conv.LastNumber})
 	return Commit{
@@ -49,14 +49,14 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 		s, _ := openPlain(t)
 		co := s.In("acme")
 		ctx := t.Context()
-		first := turnOf(co, desk.Conversation{ID: "co"}, "first")
+		first := commitOf(co, desk.Conversation{ID: "co"}, "first")
 		must(t, co.Commit(ctx, first))
 		conv := got[desk.Conversation](t)(co.Conversation(ctx, "co"))
 		conv.Name = "moved on"
 		must(t, co.SaveConversation(ctx, conv))
 		conv.Version++
 
-		second := turnOf(co, conv, "second")
+		second := commitOf(co, conv, "second")
 		c.make(co, &second)
 		want(t, co.Commit(ctx, second), fault.Conflict)
 
@@ -85,10 +85,11 @@ func TestCommitReadsBackAsItWas(t *testing.T) {
 	if conv.Version != 0 || turn.Version != 0 {
 		t.Errorf("nothing there yet: %+v %+v", conv, turn)
 	}
-	m := turnOf(c, desk.Conversation{ID: "co", Channel: "ch", Person: "1", CreatedAt: noon, Wait: &desk.Wait{Cause: desk.WaitPair, Step: time.Minute}}, "tu")
+	m := commitOf(c, desk.Conversation{ID: "co", Channel: "ch", Person: "1", CreatedAt: noon, Wait: &desk.Wait{Cause: desk.WaitPair, Step: time.Minute}}, "tu")
 	m.Turn.Message = &desk.Incoming{Person: "1", Content: desk.Content{Type: desk.Text, Text: "á\u2028\"<>"}}
 	must(t, c.Commit(ctx, m))
 	m.Conversation.Version, m.Turn.Version, m.Form.Version = 1, 1, 1
+	m.Turn.Message.Person, m.Turn.Message.SentAt = "", m.Turn.At // the one is the conversation's, the other the turn's
 
 	conv, turn, err = c.Exchange(ctx, "co", "tu")
 	must(t, err)
@@ -118,7 +119,7 @@ func TestTwoCommitsOfOneCause(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
-			switch err := c.Commit(t.Context(), turnOf(c, desk.Conversation{ID: "co"}, "tu")); {
+			switch err := c.Commit(t.Context(), commitOf(c, desk.Conversation{ID: "co"}, "tu")); {
 			case err == nil:
 				done.Add(1)
 			case !errors.Is(err, fault.Conflict):
@@ -148,7 +149,7 @@ func TestCommitsBehindAHostileTable(t *testing.T) {
 					return err
 				}
 				conv.ID = "co"
-				m := turnOf(c, conv, id)
+				m := commitOf(c, conv, id)
 				return c.Commit(ctx, m)
 			})
 		}
@@ -175,14 +176,14 @@ func TestAReleasedTombstoneIsReplaced(t *testing.T) {
 	ctx := t.Context()
 	_, err := c.QuarantineTurn(ctx, desk.Quarantined{ID: "q", ReceivedAt: noon}, "co", "tu")
 	must(t, err)
-	want(t, c.Commit(ctx, turnOf(c, desk.Conversation{ID: "co"}, "tu")), fault.Conflict)
+	want(t, c.Commit(ctx, commitOf(c, desk.Conversation{ID: "co"}, "tu")), fault.Conflict)
 	must(t, c.ReleaseTurn(ctx, "co", "tu"))
 	_, stone, err := c.Exchange(ctx, "co", "tu")
 	must(t, err)
 	if !stone.Released || stone.Kind != desk.TurnQuarantined {
 		t.Fatalf("%+v", stone)
 	}
-	m := turnOf(c, desk.Conversation{ID: "co"}, "tu")
+	m := commitOf(c, desk.Conversation{ID: "co"}, "tu")
 	m.Turn.Versioned = stone.Versioned
 	must(t, c.Commit(ctx, m))
 	want(t, c.Commit(ctx, m), fault.Conflict)

@@ -19,7 +19,7 @@ import (
 //	project …           T#…#CATALOGUE                      PROJECT#<id>, GROUP#, SERVICE#, CATEGORY#
 //	… being deleted     T#…#CATALOGUE                      LEAVING#<kind>#<id>
 //	conversation        T#…#CONV#<id>                      CONV                  T#…#CONVS#<state>    <since ms>#<id>
-//	turn                T#…#CONV#<id>                      TURN#<hash of cause>  T#…#TURNS#<conv>     <at ms>#<made ms>#<hash>
+//	turn                T#…#CONV#<id>                      TURN#<hash of cause>  T#…#TURNS#<conv>     <at ms>#<made ms>
 //	what became of it   T#…#CONV#<id>                      SENT#<hash of cause>
 //	receipt             T#…#RECEIPT#<channel>#<key>        RECEIPT, MESSAGE
 //	enqueued            T#…#ENQUEUED#<hash of number>      <send id>
@@ -38,6 +38,8 @@ import (
 //	suspect record      SUSPECT#<queue>#<id>               SUSPECT               (of a queue, no tenant)
 //	timer               CLOCK#<minute>#<shard>             <due ms>#<id>         (global: time has no tenant)
 //	clock's cursor      CLOCK                              CURSOR
+
+const turnPrefix = "TURN#"
 
 func (c Company) pk(parts ...string) string {
 	return "T#" + c.Tenant + "#" + strings.Join(parts, "#")
@@ -64,8 +66,9 @@ func (c Company) conversationKey(id string) table.Key {
 	return table.Key{PK: c.pk("CONV", id), SK: "CONV"}
 }
 func (c Company) turnKey(conversation, id string) table.Key {
-	return table.Key{PK: c.pk("CONV", conversation), SK: "TURN#" + id}
+	return table.Key{PK: c.pk("CONV", conversation), SK: turnPrefix + id}
 }
+func turnIDIn(k table.Key) string { return strings.TrimPrefix(k.SK, turnPrefix) }
 func (c Company) sentKey(conversation, turn string) table.Key {
 	return table.Key{PK: c.pk("CONV", conversation), SK: "SENT#" + turn}
 }

@@ -145,6 +145,7 @@ func TestHashKeepsPartsApart(t *testing.T) {
 	// Ids in stored rows: they must not change.
 	for got, want := range map[string]string{
 		ConversationID("acme-wa", "5491"): "03dnrbzbz5k4c8749j9stb2md0", TurnID("wamid.1"): "3jywek49z0hesgkrpptpvdnd20", AnonymousCaseID("f"): "1g9w8wg2wfr7j3ztps5vs8ddjg", Reference("c", 0): "W80H-XQWM",
+		ReplyID("co", "tu", 1): "1r0bakcyy8sna0asg2rd8er5b0",
 	} {
 		if got != want {
 			t.Errorf("%s, want %s", got, want)

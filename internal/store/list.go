@@ -99,7 +99,7 @@ func list[T any, P versioned[T]](ctx context.Context, t table.Table, l lister[T]
 	if err != nil {
 		return nil, "", err
 	}
-	w := scan[T, P]{table: t, keep: l.keep, limit: max(limit, 1)}
+	w := scan[T]{table: t, read: decode[T, P], keep: l.keep, limit: max(limit, 1)}
 	var rests []string
 	if at.Part == 0 && len(l.live) > 0 {
 		var live []T
@@ -164,8 +164,9 @@ func (p place) after(o place) bool {
 }
 
 // scan gathers the items of a page.
-type scan[T any, P versioned[T]] struct {
+type scan[T any] struct {
 	table table.Table
+	read  func(table.Item) (T, error)
 	keep  func(T) bool
 	limit int
 	out   []T
@@ -174,7 +175,7 @@ type scan[T any, P versioned[T]] struct {
 
 // fill appends what the answer to q holds, until the page is full. If anything
 // is left it gives the cursor from which the answer goes on.
-func (s *scan[T, P]) fill(ctx context.Context, q table.Q) (next string, more bool, err error) {
+func (s *scan[T]) fill(ctx context.Context, q table.Q) (next string, more bool, err error) {
 	outside := q.Cursor // the one that a caller may have made up
 	q.Limit = scanPage
 	before := q.Cursor
@@ -187,7 +188,7 @@ func (s *scan[T, P]) fill(ctx context.Context, q table.Q) (next string, more boo
 			return "", false, fmt.Errorf("list %s: %w", q.PK, err)
 		}
 		for _, it := range page.Items {
-			v, err := decode[T, P](it)
+			v, err := s.read(it)
 			if err != nil {
 				return "", false, err
 			}

@@ -41,7 +41,7 @@ func (c Company) QuarantineTurn(ctx context.Context, q desk.Quarantined, convers
 		At: q.ReceivedAt, Made: c.Now(), Quarantine: q.ID,
 	}}
 	if items[0].Exists() {
-		stored, err := decode[StoredTurn](items[0])
+		stored, err := turnOf(conversation, items[0])
 		if err != nil {
 			return false, err
 		}
@@ -106,11 +106,15 @@ func (c Company) MarkReplayed(ctx context.Context, q desk.Quarantined) error {
 // ReleaseTurn lets the cause of a tombstone take effect: the turn may replace
 // it. Nothing happens where there is no tombstone.
 func (c Company) ReleaseTurn(ctx context.Context, conversation, turn string) error {
-	t, err := get[StoredTurn](ctx, c.Table, c.turnKey(conversation, turn), "turn "+turn)
-	if errors.Is(err, fault.NotFound) || err == nil && (t.Kind != desk.TurnQuarantined || t.Released) {
+	items, err := c.Table.Get(ctx, c.turnKey(conversation, turn))
+	if err != nil {
+		return fmt.Errorf("turn %s: %w", turn, err)
+	}
+	if !items[0].Exists() {
 		return nil
 	}
-	if err != nil {
+	t, err := turnOf(conversation, items[0])
+	if err != nil || t.Kind != desk.TurnQuarantined || t.Released {
 		return err
 	}
 	t.Released = true

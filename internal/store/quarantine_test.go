@@ -67,7 +67,7 @@ func TestR5TombstoneOrTurn(t *testing.T) {
 	q := desk.Quarantined{ID: "q", ReceivedAt: noon}
 
 	// The turn first: nothing is kept.
-	must(t, c.Commit(ctx, turnOf(c, desk.Conversation{ID: "co"}, "first")))
+	must(t, c.Commit(ctx, commitOf(c, desk.Conversation{ID: "co"}, "first")))
 	applied, err := c.QuarantineTurn(ctx, q, "co", "first")
 	if !applied || err != nil {
 		t.Errorf("applied %t, %v", applied, err)
@@ -81,7 +81,7 @@ func TestR5TombstoneOrTurn(t *testing.T) {
 		t.Errorf("applied %t, %v", applied, err)
 	}
 	conv := got[desk.Conversation](t)(c.Conversation(ctx, "co"))
-	want(t, c.Commit(ctx, turnOf(c, conv, "second")), fault.Conflict)
+	want(t, c.Commit(ctx, commitOf(c, conv, "second")), fault.Conflict)
 	stone := got[[]StoredTurn](t)(c.Turns(ctx, "co", "second"))[0]
 	if stone.Kind != desk.TurnQuarantined || stone.Quarantine != "q" || stone.Released {
 		t.Errorf("%+v", stone)
@@ -101,7 +101,7 @@ func TestR5TombstoneOrTurn(t *testing.T) {
 	// Released and applied: it is a turn now.
 	must(t, c.ReleaseTurn(ctx, "co", "second"))
 	stone = got[[]StoredTurn](t)(c.Turns(ctx, "co", "second"))[0]
-	m := turnOf(c, conv, "second")
+	m := commitOf(c, conv, "second")
 	m.Turn.Versioned = stone.Versioned
 	must(t, c.Commit(ctx, m))
 	if applied, err = c.QuarantineTurn(ctx, q, "co", "second"); !applied || err != nil {
@@ -136,7 +136,7 @@ func TestR5TombstoneAndTurnAtOnce(t *testing.T) {
 		var wait sync.WaitGroup
 		var committed, quarantined, applied bool
 		wait.Go(func() {
-			err := c.Commit(ctx, turnOf(c, desk.Conversation{ID: id}, "tu"))
+			err := c.Commit(ctx, commitOf(c, desk.Conversation{ID: id}, "tu"))
 			if committed = err == nil; !committed && !errors.Is(err, fault.Conflict) {
 				t.Error(err)
 			}

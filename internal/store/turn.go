@@ -21,7 +21,7 @@ type StoredTurn struct {
 	desk.Turn
 	desk.Versioned
 	// SentVersion is the version of what became of the replies; 0: nothing yet.
-	SentVersion int64 `json:"-"`
+	SentVersion int64
 }
 
 // sent is the stored form of what became of a turn's replies.
@@ -69,7 +69,7 @@ func (c Company) Turns(ctx context.Context, conversation string, ids ...string) 
 			if !items[2*i].Exists() {
 				return nil, fmt.Errorf("turn %s of %s: %w", id, conversation, fault.NotFound)
 			}
-			t, err := decode[StoredTurn](items[2*i])
+			t, err := turnOf(conversation, items[2*i])
 			if err == nil {
 				err = t.join(items[2*i+1])
 			}
@@ -86,7 +86,8 @@ func (c Company) Turns(ctx context.Context, conversation string, ids ...string) 
 // time, oldest first. It reads the index: the newest may be a minute late. A
 // cursor that it did not give is a *fault.Input.
 func (c Company) History(ctx context.Context, conversation string, limit int, cursor string) ([]desk.Turn, string, error) {
-	s := scan[StoredTurn, *StoredTurn]{table: c.Table, keep: everything[StoredTurn], limit: max(limit, 1)}
+	read := func(it table.Item) (StoredTurn, error) { return turnOf(conversation, it) }
+	s := scan[StoredTurn]{table: c.Table, read: read, keep: everything[StoredTurn], limit: max(limit, 1)}
 	next, _, err := s.fill(ctx, table.Q{PK: c.pk("TURNS", conversation), Index: true, Cursor: cursor})
 	if err != nil {
 		return nil, "", err
@@ -143,10 +144,4 @@ func (c Company) SaveSent(ctx context.Context, t StoredTurn) error {
 		return fmt.Errorf("turn %s: sent: %w", t.ID, err)
 	}
 	return nil
-}
-
-func (c Company) turnItem(t StoredTurn) table.Item {
-	it := item(c.turnKey(t.Conversation, t.ID), t)
-	it.Index = table.Key{PK: c.pk("TURNS", t.Conversation), SK: millis(t.At) + "#" + millis(t.Made) + "#" + t.ID}
-	return it
 }

@@ -28,7 +28,7 @@ func TestWhatBecameOfRepliesIsReadWithTheirTurn(t *testing.T) {
 	s, _ := openPlain(t)
 	c := s.In("acme")
 	ctx := t.Context()
-	m := turnOf(c, desk.Conversation{ID: "co"}, "tu")
+	m := commitOf(c, desk.Conversation{ID: "co"}, "tu")
 	m.Turn.Replies = append(m.Turn.Replies, desk.Reply{Number: 2, ID: "second", Status: desk.Queued})
 	must(t, c.Commit(ctx, m))
 	written := got[[]table.Item](t)(s.Table.Get(ctx, c.turnKey("co", "tu")))[0]
@@ -74,7 +74,7 @@ func TestWhatBecameOfRepliesIsReadWithTheirTurn(t *testing.T) {
 func TestR6OneClaimOfSeveral(t *testing.T) {
 	s, _ := openPlain(t)
 	c := s.In("acme")
-	must(t, c.Commit(t.Context(), turnOf(c, desk.Conversation{ID: "co"}, "tu")))
+	must(t, c.Commit(t.Context(), commitOf(c, desk.Conversation{ID: "co"}, "tu")))
 	for round := range 3 {
 		var claims atomic.Int32
 		var read, wait sync.WaitGroup
@@ -107,7 +107,7 @@ func TestSentBehindAHostileTable(t *testing.T) {
 		s, _, h := openHostile(t, seed, harsh)
 		c := s.In("acme")
 		ctx := t.Context()
-		stubborn(t, func() error { return c.Commit(ctx, turnOf(c, desk.Conversation{ID: "co"}, "tu")) })
+		stubborn(t, func() error { return c.Commit(ctx, commitOf(c, desk.Conversation{ID: "co"}, "tu")) })
 		const n = 30
 		for i := range n {
 			stubbornly(t, func() error {
@@ -171,7 +171,7 @@ func TestHistoryShowsWhatBecameOfEach(t *testing.T) {
 func TestSentGoesByNumber(t *testing.T) {
 	s, _ := openPlain(t)
 	c := s.In("acme")
-	turn := desk.Turn{ID: "tu", Conversation: "co", At: noon, Replies: []desk.Reply{{Number: 7, Status: desk.Queued}, {Number: 8, Status: desk.Queued}}}
+	turn := desk.Turn{ID: "tu", Conversation: "co", At: noon, Replies: []desk.Reply{{Number: 7, ID: "r7", Status: desk.Queued}, {Number: 8, ID: "r8", Status: desk.Queued}}}
 	putTurn(t, c, turn)
 	other := turn
 	other.Replies = []desk.Reply{{Number: 8, Status: desk.Accepted}, {Number: 6, Status: desk.Failed}}
@@ -191,7 +191,7 @@ func TestUnitsOfSending(t *testing.T) {
 	s.Table = meter
 	c := s.In("acme")
 	ctx := t.Context()
-	m := turnOf(c, desk.Conversation{ID: "co"}, "tu")
+	m := commitOf(c, desk.Conversation{ID: "co"}, "tu")
 	m.Turn.Replies[0].Text = string(bytes.Repeat([]byte("x"), 5000))
 	must(t, c.Commit(ctx, m))
 	turn := got[[]StoredTurn](t)(c.Turns(ctx, "co", "tu"))[0]
