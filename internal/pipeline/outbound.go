@@ -62,15 +62,14 @@ func (s *Outbound) Worker() *queue.Worker {
 // reasonDeactivated ends replies of a channel that was switched off meanwhile.
 const reasonDeactivated = "channel_deactivated"
 
-// How a pass over a conversation ends early.
-var (
-	errMoved = errors.New("moved on") // what was read has changed: read again
-	errHeld  = errors.New("held")     // it waits and its timer is armed: done for now
-)
+// errHeld ends a pass over a conversation that waits: its timer is armed.
+var errHeld = errors.New("held")
 
 // wake sends what a conversation holds unsent, in the order of the numbers,
 // until nothing is left, or something holds it back. receives counts how often
-// the wake-up was received.
+// the wake-up was received. A pass whose conversation has changed meanwhile
+// begins again; what is committed after its last write has a wake-up of its own
+// behind this one, so nothing is read to look for it.
 func (s *Outbound) wake(ctx context.Context, c store.Company, w desk.Wake, receives int) error {
 	for range maxRounds {
 		conv, err := c.Conversation(ctx, w.Conversation)
@@ -88,7 +87,7 @@ func (s *Outbound) wake(ctx context.Context, c store.Company, w desk.Wake, recei
 		if errors.Is(err, errHeld) {
 			return nil
 		}
-		if !errors.Is(err, errMoved) && !errors.Is(err, fault.Conflict) {
+		if !errors.Is(err, fault.Conflict) {
 			return err
 		}
 	}
@@ -107,13 +106,13 @@ type drain struct {
 }
 
 // run sends all that is unsent and takes it off the conversation with one
-// versioned write; then it says errMoved, for what came meanwhile.
+// write at the version read, which fails if anything came meanwhile.
 func (d *drain) run(ctx context.Context) error {
 	var err error
 	if d.ch, err = d.c.Channel(ctx, d.conv.Channel); err != nil {
 		return err
 	}
-	if d.conv, d.wait, err = d.c.ChannelWait(ctx, d.conv.ID, d.conv.Channel); err != nil {
+	if d.wait, err = d.c.ChannelWait(ctx, d.ch.ID); err != nil {
 		return err
 	}
 	if err := d.heldBack(ctx); err != nil {
@@ -138,10 +137,7 @@ func (d *drain) run(ctx context.Context) error {
 	next := d.conv
 	next.Unsent, next.Wait = nil, nil
 	next.Recent = recent[max(0, len(recent)-recentSends):]
-	if err := d.c.SaveConversation(ctx, settled(d.conv, next, d.Now())); err != nil {
-		return err
-	}
-	return errMoved
+	return d.c.SaveConversation(ctx, settled(d.conv, next, d.Now()))
 }
 
 func shortID(providerID string) string { return store.Hash(providerID)[:10] }

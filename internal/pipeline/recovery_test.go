@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"buzon/internal/pipeline"
 	"buzon/internal/queue"
 	"buzon/internal/store"
+	"buzon/internal/table"
 )
 
 // via is a provider whose answer a test gives.
@@ -227,6 +229,93 @@ func TestRepliesOfAChannelThatWasSwitchedOffAreEnded(t *testing.T) {
 		for _, r := range turn.Replies {
 			if r.Status != desk.Failed || r.Reason != "channel_deactivated" {
 				t.Errorf("reply %d is %s %q", r.Number, r.Status, r.Reason)
+			}
+		}
+	}
+}
+
+// interrupted calls something once, before or after the n-th call of a table.
+type interrupted struct {
+	table.Table
+	n     int // -1: never
+	after bool
+	do    func()
+	calls int
+}
+
+func (i *interrupted) around(call func() error) error {
+	mine := i.calls == i.n
+	i.calls++
+	if mine && !i.after {
+		i.do()
+	}
+	err := call()
+	if mine && i.after {
+		i.do()
+	}
+	return err
+}
+
+func (i *interrupted) Get(ctx context.Context, keys ...table.Key) (items []table.Item, err error) {
+	err = i.around(func() error { items, err = i.Table.Get(ctx, keys...); return err })
+	return items, err
+}
+
+func (i *interrupted) Write(ctx context.Context, ops ...table.Op) error {
+	return i.around(func() error { return i.Table.Write(ctx, ops...) })
+}
+
+// A wake-up looks for nothing new once its last write has succeeded: a commit
+// that comes then, or at any moment before, is sent all the same, once and in order.
+func TestACommitAnywhereInAWakeUpIsSent_R3_R6_R7(t *testing.T) {
+	const fewest = 6 // conversation, wait, turn, claim, result, conversation
+	for _, after := range []bool{false, true} {
+		for n := 0; ; n++ {
+			var hook *interrupted
+			w := newWorld(t, options{mutant: func(s *seams) {
+				hook = &interrupted{Table: s.table, n: -1, after: after}
+				s.table = hook
+			}})
+			w.longDialogues()
+			next := func(text string) queue.Record {
+				w.deliver("acme", body(w.message("wamid."+text, "5700", text)))
+				records, err := w.driver.Memory(desk.StageInbound).Receive(t.Context(), 1, time.Hour)
+				must(t, err)
+				must(t, w.driver.Memory(desk.StageInbound).Delete(t.Context(), records[0].Receipt))
+				return records[0].Record
+			}
+			must(t, w.in.Worker().Handle(t.Context(), next("hola")))
+			second := next("Lighting acme")
+			wakes, err := w.driver.Memory(desk.StageOutbound).Receive(t.Context(), 1, time.Hour)
+			must(t, err)
+			committed := false
+			hook.calls, hook.n = 0, n
+			hook.do = func() {
+				hook.n, committed = -1, true
+				must(t, w.in.Worker().Handle(t.Context(), second))
+			}
+			must(t, w.out.Worker().Handle(t.Context(), wakes[0].Record))
+			must(t, w.driver.Memory(desk.StageOutbound).Delete(t.Context(), wakes[0].Receipt))
+			if !committed {
+				if n < fewest {
+					t.Errorf("a wake-up made %d calls of the table", n)
+				}
+				break
+			}
+			must(t, w.driver.Drain(1000))
+			var want, sent []string
+			for _, turn := range []string{"wamid.hola", "wamid.Lighting acme"} {
+				turns, err := w.store.In("acme").Turns(t.Context(), w.conversation("5700").ID, store.TurnID(turn))
+				must(t, err)
+				for _, r := range turns[0].Replies {
+					want = append(want, r.ID)
+				}
+			}
+			for _, s := range w.phone.sentTo("acme", "5700") {
+				sent = append(sent, s.ref)
+			}
+			if len(want) < 3 || !slices.Equal(sent, want) || len(w.conversation("5700").Unsent) > 0 {
+				t.Errorf("commit at call %d, after it %t: sent %v, want %v, unsent %v", n, after, sent, want, w.conversation("5700").Unsent)
 			}
 		}
 	}

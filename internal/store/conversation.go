@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -116,21 +117,14 @@ func (c Company) Conversations(ctx context.Context, f ConversationFilter, limit 
 	return list(ctx, c.Table, l, limit, cursor)
 }
 
-// ChannelWait reads a conversation and its channel's wait in one call, strongly.
-func (c Company) ChannelWait(ctx context.Context, conversation, channel string) (desk.Conversation, StoredWait, error) {
-	items, err := c.Table.Get(ctx, c.conversationKey(conversation), c.waitKey(channel))
-	if err != nil {
-		return desk.Conversation{}, StoredWait{}, fmt.Errorf("conversation %s: %w", conversation, err)
+// ChannelWait reads a channel's wait strongly; a channel that never waited has
+// none.
+func (c Company) ChannelWait(ctx context.Context, channel string) (StoredWait, error) {
+	w, err := get[StoredWait](ctx, c.Table, c.waitKey(channel), "channel "+channel+": wait")
+	if errors.Is(err, fault.NotFound) {
+		return StoredWait{}, nil
 	}
-	if !items[0].Exists() {
-		return desk.Conversation{}, StoredWait{}, fmt.Errorf("conversation %s: %w", conversation, fault.NotFound)
-	}
-	conv, err := decode[desk.Conversation](items[0])
-	if err != nil || !items[1].Exists() {
-		return conv, StoredWait{}, err
-	}
-	w, err := decode[StoredWait](items[1])
-	return conv, w, err
+	return w, err
 }
 
 // StoredWait is a channel's wait; zero Wait.Cause: sending goes.

@@ -263,7 +263,10 @@ var readers = map[string]func(ctx context.Context, c Company) (string, error){
 		return one(func(v desk.Channel) string { return v.CompanyName })(c.Channels(ctx, "", "", 9, ""))
 	},
 	"channel's wait": func(ctx context.Context, c Company) (string, error) {
-		_, w, err := c.ChannelWait(ctx, "co", "ch")
+		w, err := c.ChannelWait(ctx, "ch")
+		if err == nil && w.Version == 0 {
+			err = fault.NotFound
+		}
 		return w.Cause, err
 	},
 	"template": func(ctx context.Context, c Company) (string, error) {
