@@ -34,6 +34,9 @@ type Conversation struct {
 	// Recent are short hashes of the provider's ids of the last sends, so that a
 	// receipt which belongs to one of them is not taken for another's.
 	Recent []string `json:"recent,omitempty"`
+	// StrayUntil: till then the receipt of an attempt may come whose outcome was never
+	// learnt, and be taken for that of a later one.
+	StrayUntil time.Time `json:"stray_until,omitzero"`
 	// Wait holds sending back; nil: nothing does.
 	Wait *Wait `json:"wait,omitempty"`
 	// ArmedTimeout and ArmedWake: a timer row exists that fires then. Once that

@@ -20,6 +20,7 @@ import (
 const (
 	LeaseTime     = 60 * time.Second // a claim without a result is an unknown outcome after this
 	SendTimeout   = 20 * time.Second // of one call to a provider
+	StrayLife     = 24 * time.Hour   // a receipt of an attempt whose outcome was never learnt may come this late
 	ReceiptGrace  = 10 * time.Second // a receipt may take this long, also where a dead process's lease ends sooner
 	FirstPause    = 5 * time.Second  // doubled with each further one
 	MaxPause      = 60 * time.Second // a longer one is a wait
@@ -103,6 +104,8 @@ type drain struct {
 	receives int
 	ch       desk.Channel
 	wait     store.StoredWait
+	// strayUntil is the conversation's StrayUntil with the attempts of this pass.
+	strayUntil time.Time
 }
 
 // run sends all that is unsent and takes it off the conversation with one
@@ -119,6 +122,7 @@ func (d *drain) run(ctx context.Context) error {
 		return err
 	}
 	recent := slices.Clone(d.conv.Recent)
+	d.strayUntil = d.conv.StrayUntil
 	for _, u := range d.conv.Unsent {
 		turns, err := d.c.Turns(ctx, d.conv.ID, u.Turn)
 		if err != nil {
@@ -129,14 +133,18 @@ func (d *drain) run(ctx context.Context) error {
 			if err := d.send(ctx, &t, i, recent); err != nil {
 				return err
 			}
-			if id := t.Replies[i].ProviderID; id != "" {
-				recent = append(recent, shortID(id))
+			r := t.Replies[i]
+			if r.ProviderID != "" {
+				recent = append(recent, shortID(r.ProviderID))
+			}
+			if r.Attempts > 1 || r.Reason == desk.ReasonUnknown {
+				d.strayUntil = d.Now().Add(StrayLife)
 			}
 		}
 	}
 	next := d.conv
 	next.Unsent, next.Wait = nil, nil
-	next.Recent = recent[max(0, len(recent)-recentSends):]
+	next.Recent, next.StrayUntil = recent[max(0, len(recent)-recentSends):], d.strayUntil
 	return d.c.SaveConversation(ctx, settled(d.conv, next, d.Now()))
 }
 
@@ -237,6 +245,9 @@ func (d *drain) send(ctx context.Context, t *store.StoredTurn, i int, recent []s
 	if err := d.save(ctx, t); err != nil {
 		return err
 	}
+	if d.Now().Add(SendTimeout).After(r.Lease.Until) {
+		return d.tooLate(ctx, t, r)
+	}
 	sent, err := d.call(ctx, *r)
 	var failed *channel.Error
 	if err != nil && !errors.As(err, &failed) {
@@ -267,6 +278,18 @@ func (d *drain) send(ctx context.Context, t *store.StoredTurn, i int, recent []s
 		return err
 	}
 	return d.pause(ctx, LeaseTime, desk.WaitUnavailable)
+}
+
+// tooLate gives a claim back under which a call might not end: claiming took so
+// long that somebody else may take the reply over meanwhile, and send later ones
+// before this.
+func (d *drain) tooLate(ctx context.Context, t *store.StoredTurn, r *desk.Reply) error {
+	r.Lease = nil
+	r.Attempts--
+	if err := d.record(ctx, t); err != nil {
+		return err
+	}
+	return d.pause(ctx, time.Second, desk.WaitUnavailable)
 }
 
 // live tells whether somebody may still be sending under the lease. In a local
@@ -387,8 +410,9 @@ func (d *drain) later(ctx context.Context, t *store.StoredTurn, r *desk.Reply, e
 }
 
 // settle ends a reply whose outcome is unknown, if it can be learnt: the
-// provider's receipt for that number and time which no other reply owns. Without
-// one a text is tried once more, a template never.
+// provider's receipt for that number and time which no other reply owns. While a
+// receipt of an earlier attempt may still come, one proves nothing. Without proof a
+// text is tried once more, a template never.
 func (d *drain) settle(ctx context.Context, t *store.StoredTurn, i int, recent []string) (bool, error) {
 	r := &t.Replies[i]
 	ids, err := d.c.Enqueued(ctx, d.ch.ID, d.conv.Person, r.Lease.From, d.Now().Add(time.Second))
@@ -396,7 +420,7 @@ func (d *drain) settle(ctx context.Context, t *store.StoredTurn, i int, recent [
 		return false, err
 	}
 	for _, id := range ids {
-		if slices.Contains(recent, shortID(id)) {
+		if slices.Contains(recent, shortID(id)) || d.Now().Before(d.strayUntil) {
 			continue
 		}
 		r.Status, r.Done, r.ProviderID, r.SentAt, r.Lease, r.Reason = desk.Accepted, true, id, r.Lease.From, nil, ""
