@@ -24,6 +24,7 @@ run-engines: build ## the same over the APIs of AWS, on engines that it installs
 
 sam-local: ## every function in its own container, with the demo; Ctrl-C stops it
 	@go build -trimpath -o bin/containers ./infra/containers
+	@bin/containers install
 	@exec bin/containers
 
 build: ## build the local system into bin/
@@ -96,7 +97,7 @@ tools: $(GOLANGCI_LINT) ## build the linters, which make test then uses
 engines: ## install the engines that stand in for AWS
 	@go run ./infra/engines install
 
-sam: ## install SAM CLI
+sam: ## install SAM CLI and the engines
 	@go run ./infra/containers install
 
 clean: ## remove what was built; the data of make run stays

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"buzon/infra/containers/observe"
+	"buzon/infra/local/demo"
+	"buzon/infra/local/simulator"
+	"buzon/internal/api"
+	"buzon/internal/cloud"
+	"buzon/internal/desk"
+	"buzon/internal/fault"
+	"buzon/internal/secret"
+	"buzon/internal/store"
+	"buzon/internal/web"
+)
+
+// demonstration is what a run has besides the functions: the demo companies and
+// the simulator, which stands in for Gupshup unless GUPSHUP_URL leads elsewhere.
+type demonstration struct {
+	run       *whole
+	store     *store.Store
+	secrets   secret.Store
+	newID     func() string
+	phones    *simulator.Log
+	simulator *simulator.Simulator // not before make
+}
+
+// newDemonstration begins with an empty folder: the engines are empty too.
+func newDemonstration(w *whole) (*demonstration, error) {
+	at := w.engines.Settings()
+	c := cloud.New(func(name string) string { return at[name] }, w.log)
+	d := &demonstration{run: w, store: c.Store(), secrets: c.Secrets(), newID: c.NewID}
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(w.Data, 0o700); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{demo.PlanFile, demo.File, simulatorFile} {
+		if err := os.Remove(filepath.Join(w.Data, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
+	var err error
+	d.phones, err = simulator.OpenLog(filepath.Join(w.Data, simulatorFile), true)
+	return d, err
+}
+
+const simulatorFile = "simulator.db"
+
+func (d *demonstration) file() string { return filepath.Join(d.run.Data, demo.File) }
+
+// provider is Gupshup for the containers.
+func (d *demonstration) provider() http.Handler {
+	if d.run.GupshupURL != "" {
+		u, err := url.Parse(d.run.GupshupURL)
+		if err != nil {
+			panic(err) // unreachable: the setting was read
+		}
+		return observe.Pass(u, d.run.ways.over, d.run.log)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.simulator.Gupshup().ServeHTTP(w, r)
+	})
+}
+
+// make makes the companies: one by the admin function, which makes the keys too, as
+// make tenant does, and those of the demo as the local run does.
+func (d *demonstration) make(ctx context.Context) error {
+	for _, step := range []struct {
+		command api.Command
+		well    func(api.Done) bool
+	}{
+		{api.Command{Command: api.CommandCheck}, func(d api.Done) bool { return len(d.Missing) > 0 }}, // the keys
+		{api.Command{Command: api.CommandTenant, ID: "third", Name: "Tercera Empresa"}, func(d api.Done) bool { return d.Tenant == "third" && d.AdminToken != "" }},
+		{api.Command{Command: api.CommandCheck}, func(d api.Done) bool { return len(d.Missing) == 0 }},
+	} {
+		done, err := d.admin(ctx, step.command)
+		if err != nil {
+			return err
+		}
+		if !step.well(done) {
+			return fmt.Errorf("admin function: command %s: missing %q", step.command.Command, done.Missing)
+		}
+	}
+	maker := demo.Maker{Now: func() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }, NewID: d.newID}
+	plan, err := demo.Ensure(ctx, d.run.Data, d.run.base, maker, d.store, d.secrets)
+	if err != nil {
+		return err
+	}
+	d.simulator = d.newSimulator(plan)
+	return nil
+}
+
+// admin asks the admin function for something.
+func (d *demonstration) admin(ctx context.Context, c api.Command) (api.Done, error) {
+	var done api.Done
+	command, err := json.Marshal(c)
+	if err != nil {
+		return done, err
+	}
+	answer, err := d.run.lambda.Invoke(ctx, "AdminFunction", command)
+	if err != nil {
+		return done, err
+	}
+	return done, json.Unmarshal(answer, &done)
+}
+
+func (d *demonstration) newSimulator(plan demo.Plan) *simulator.Simulator {
+	var lines []simulator.Line
+	for _, c := range []demo.Company{plan.Demo, plan.Other} {
+		ch := c.Channel
+		lines = append(lines, simulator.Line{
+			ID: ch.ID, Key: ch.Kind, Company: c.Tenant.Name, App: ch.App, AppID: ch.AppID, APIKey: ch.APIKey,
+			Identifier: ch.Identifier, PhoneNumberID: ch.PhoneNumberID, WebhookURL: ch.WebhookURL(d.run.base),
+		})
+	}
+	people := []simulator.Person{{Number: demo.NewNumber, Note: "somebody new, +" + demo.NewNumber}}
+	for _, c := range plan.Demo.Clients {
+		if c.Phone != "" {
+			people = append(people, simulator.Person{Number: c.Phone, Name: c.Name, Note: "known to " + plan.Demo.Tenant.Name})
+		}
+	}
+	return simulator.New(simulator.Options{
+		Lines: lines, People: people, Phones: d.phones, Log: d.run.log,
+		Now: func() time.Time { return time.Now().UTC() },
+		Channel: func(ctx context.Context, id string) (desk.Channel, error) {
+			tenant, ok := store.TenantOf(id)
+			if !ok {
+				return desk.Channel{}, fmt.Errorf("channel %s: %w", id, fault.NotFound)
+			}
+			return d.store.In(tenant).Channel(ctx, id)
+		},
+		Template: func(ctx context.Context, l simulator.Line, id string) (desk.Template, error) {
+			tenant, ok := store.TenantOf(l.ID)
+			if !ok {
+				return desk.Template{}, fmt.Errorf("channel %s: %w", l.ID, fault.NotFound)
+			}
+			return d.store.In(tenant).TemplateByProviderID(ctx, l.ID, id)
+		},
+		PublicURL: d.run.publicURL(),
+		Clock:     time.Now,
+		Advance: func(context.Context, time.Duration) (time.Time, error) {
+			return time.Now(), fmt.Errorf("clock of the containers: it cannot be moved: %w", fault.Conflict)
+		},
+		External: d.run.GupshupURL,
+	})
+}
+
+// pages are what is below /simulator.
+func (d *demonstration) pages() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux := http.NewServeMux()
+		d.simulator.Routes(mux)
+		web.Handler(mux, web.Options{Log: d.run.log, NewID: d.newID, Now: time.Now, Quiet: true}).ServeHTTP(w, r)
+	})
+}
+
+// tell tells the webhooks what became of messages, if the simulator took them.
+func (d *demonstration) tell(ctx context.Context) { d.simulator.Tell(ctx) }
+
+func (d *demonstration) close() error {
+	if d.simulator != nil {
+		d.simulator.Close()
+	}
+	return d.phones.Close()
+}
