@@ -364,8 +364,12 @@ func (p *phone) Parse(_ desk.Channel, body []byte) channel.Batch {
 }
 
 func (p *phone) Send(ctx context.Context, a channel.Account, to string, out desk.Outgoing, ref string) (channel.Sent, error) {
+	from := p.now()
 	if p.yield {
 		queuetest.Yield(ctx)
+	}
+	if p.now().Sub(from) > pipeline.SendTimeout { // on its way the connection was given up
+		return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"}
 	}
 	if p.plan == nil {
 		return p.send(a, to, out, ref)
