@@ -48,7 +48,7 @@ type world struct {
 }
 
 // began is when a world's time begins.
-var began = time.Date(2026, 11, 21, 9, 0, 0, 123456789, time.UTC)
+var began = time.Date(2026, 11, 21, 9, 0, 0, 123000000, time.UTC)
 
 // kept is how long a world keeps what it reads of channels and settings: far longer
 // than a conversation takes.

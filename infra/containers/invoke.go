@@ -38,7 +38,7 @@ var long = strings.Repeat("x", 100_000)
 
 // samples: a function that takes in, one of a queue and one that is read from; then
 // what no play comes to, since it takes a bad day: records that cannot be read and
-// came again and again, and a dead letter.
+// came again and again, a dead letter and a timer that is due.
 var samples = []sample{
 	{function: "WebhookFunction", event: "webhook/gupshup-v2-text.json", status: 200},
 	{function: "InboundFunction", event: "inbound/message.json"},
@@ -137,7 +137,8 @@ func (s sample) check(out []byte) error {
 	return nil
 }
 
-// sampleCompany makes the company and the channel that the events name. The
+// sampleCompany makes the company and the channel that the events name, and what
+// the clock finds. The
 // channel's secret opens nothing else.
 func (g *ground) sampleCompany(ctx context.Context) error {
 	at := g.engines.Settings()
@@ -146,11 +147,13 @@ func (g *ground) sampleCompany(ctx context.Context) error {
 	settings := bot.DefaultSettings("es")
 	settings.AnonymousUser = "anonymous"
 	dead := c.Queue("INBOUND_DEAD")
+	conv := desk.Conversation{ID: store.ConversationID("demo-samples", "12025550144"), Channel: "demo-samples", Person: "12025550144", StateSince: now}
 	if err := c.Err(); err != nil {
 		return err
 	}
 	return errors.Join(
 		dead.Send(ctx, queue.Message{Group: "dead", Dedup: "dead", Body: []byte(long)}),
+		in.SaveConversation(ctx, conv, in.NewTimer(store.WakeOutbound, conv, now)),
 		link.Ensure(ctx, c.Secrets()),
 		in.MakeTenant(ctx, desk.Tenant{ID: "demo", Name: "Ciudad de Ejemplo", CreatedAt: now}),
 		in.SaveBot(ctx, settings),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // newProject makes a project that anonymous people may use, with so many services
@@ -122,6 +123,36 @@ func lists(ctx context.Context, p *play) {
 		}
 		if len(list.Rows) != 1 || list.Rows[0].Title != "Única" {
 			return fmt.Errorf("next list is %v, want the categories", list.Rows)
+		}
+		return nil
+	})
+	p.check("what an admin made is gone once it is deleted, from the category up", func() error {
+		var project, service, category struct{ ID string }
+		made := []struct {
+			path string
+			in   object
+			out  *struct{ ID string }
+		}{
+			{"/v1/projects", object{"name": "De paso", "code": "de-paso", "active": true}, &project},
+			{"/v1/projects/%s/services", object{"name": "De paso"}, &service},
+			{"/v1/services/%s/categories", object{"name": "De paso"}, &category},
+		}
+		for i, m := range made {
+			path := m.path
+			if i > 0 {
+				path = fmt.Sprintf(path, made[i-1].out.ID)
+			}
+			if err := p.api(ctx, http.MethodPost, path, m.in, m.out); err != nil {
+				return err
+			}
+		}
+		for _, path := range []string{"/v1/categories/" + category.ID, "/v1/services/" + service.ID, "/v1/projects/" + project.ID} {
+			if err := p.api(ctx, http.MethodDelete, path, nil, nil); err != nil {
+				return err
+			}
+			if err := p.api(ctx, http.MethodGet, path, nil, nil); err == nil || !strings.Contains(err.Error(), ": 404 ") {
+				return fmt.Errorf("%s is there after it was deleted: %v", path, err)
+			}
 		}
 		return nil
 	})

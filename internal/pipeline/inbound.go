@@ -9,6 +9,7 @@ import (
 	"buzon/internal/bot"
 	"buzon/internal/desk"
 	"buzon/internal/fault"
+	"buzon/internal/locale"
 	"buzon/internal/link"
 	"buzon/internal/queue"
 	"buzon/internal/store"
@@ -31,6 +32,7 @@ const MaxUnsent = 200
 
 // Worker handles the inbound queue.
 func (s *Inbound) Worker() *queue.Worker {
+	locale.Load()
 	return &queue.Worker{
 		Handle:     s.handle,
 		Quarantine: s.Quarantine,
