@@ -9,8 +9,8 @@ import (
 	"buzon/internal/bot"
 	"buzon/internal/desk"
 	"buzon/internal/fault"
-	"buzon/internal/locale"
 	"buzon/internal/link"
+	"buzon/internal/locale"
 	"buzon/internal/queue"
 	"buzon/internal/store"
 )
