@@ -12,7 +12,9 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	absent := tool{[]string{"", "no-such-program"}, "a program that is not there"}
+	absent := tool{[]string{"", "no-such-program"}, "a program that is not there", nil}
+	broken := tool{nil, "a daemon that does not answer", func() bool { return false }}
+	well := tool{nil, "a daemon that answers", func() bool { return true }}
 	goes := func(context.Context, settings) error { return nil }
 	breaks := func(context.Context, settings) error { return errors.New("it broke") }
 	part := func(_ context.Context, s settings) error { s.skip("half of it", "no tool"); return nil }
@@ -28,6 +30,8 @@ func TestCheck(t *testing.T) {
 		{"all pass", []step{{"a", nil, goes}, {"b", nil, goes}}, nil, true, 0, "steps: 2 passed, 0 failed", ""},
 		{"one fails, the next still runs", []step{{"a", nil, breaks}, {"b", nil, goes}}, nil, false, 1, "steps: 1 passed, 1 failed", "it broke"},
 		{"a missing tool leaves a step out", []step{{"a", []tool{absent}, breaks}, {"b", nil, goes}}, nil, false, 0, "steps: 1 passed, 0 failed", "a: a program that is not there"},
+		{"so does one that does not work", []step{{"a", []tool{broken}, breaks}}, nil, false, 0, "steps: 0 passed, 0 failed", "a: a daemon that does not answer"},
+		{"and one that works does not", []step{{"a", []tool{well}, goes}}, nil, true, 0, "steps: 1 passed, 0 failed", ""},
 		{"which is a failure in CI", []step{{"a", []tool{absent}, goes}, {"b", nil, goes}}, nil, true, 1, "steps: 1 passed, 1 failed", "a: a program that is not there"},
 		{"and when the step was asked for", []step{{"a", []tool{absent}, goes}}, []string{"a"}, false, 1, "steps: 0 passed, 1 failed", ""},
 		{"so is a part of a step in CI", []step{{"a", nil, part}}, nil, true, 1, "steps: 1 passed, 1 failed", "half of it: no tool"},
