@@ -85,16 +85,25 @@ func (p *play) needs(all ...need) demanding { return demanding{p, all} }
 // check is that of play if the program can do what the sentence needs; else the
 // sentence is left out, and does not hold.
 func (d demanding) check(sentence string, f func() error) bool {
+	if d.lacking() == "" {
+		return d.p.check(sentence, f)
+	}
+	d.leaveOut(sentence)
+	return false
+}
+
+// lacking is what the program cannot do of what is needed; empty: it can do all.
+func (d demanding) lacking() string {
 	var why []string
 	for _, n := range d.needs {
 		if d.p.without[n] {
 			why = append(why, reasons[n])
 		}
 	}
-	if len(why) == 0 {
-		return d.p.check(sentence, f)
-	}
-	d.p.leftOut = append(d.p.leftOut, sentence+": "+strings.Join(why, " and "))
+	return strings.Join(why, " and ")
+}
+
+func (d demanding) leaveOut(sentence string) {
+	d.p.leftOut = append(d.p.leftOut, sentence+": "+d.lacking())
 	fmt.Fprintf(d.p.out, "  – %s\n", sentence)
-	return false
 }
