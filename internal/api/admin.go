@@ -14,6 +14,9 @@ const (
 	// CommandTenant makes a company with its first admin: [API.MakeTenant]. It makes
 	// the signing keys first if there are none, and never others.
 	CommandTenant = "tenant"
+	// CommandToken makes a new token of the first admin of a company that exists: for
+	// when the one that was shown once is lost.
+	CommandToken = "token"
 	// CommandCheck says what the installation lacks.
 	CommandCheck = "check"
 )
@@ -40,7 +43,8 @@ type Admin struct {
 }
 
 // Do carries out a command. A company that exists is a fault.Conflict, a short id
-// that cannot be one or an unknown command a fault.Invalid.
+// that cannot be one or an unknown command a fault.Invalid, a company that does not
+// exist a fault.NotFound.
 func (a *Admin) Do(ctx context.Context, c Command) (Done, error) {
 	switch c.Command {
 	case CommandTenant:
@@ -48,6 +52,9 @@ func (a *Admin) Do(ctx context.Context, c Command) (Done, error) {
 			return Done{}, err
 		}
 		token, err := a.API.MakeTenant(ctx, c.ID, c.Name)
+		return Done{Tenant: c.ID, AdminToken: token}, err
+	case CommandToken:
+		token, err := a.API.AdminToken(ctx, c.ID)
 		return Done{Tenant: c.ID, AdminToken: token}, err
 	case CommandCheck:
 		return a.check(ctx), nil

@@ -34,6 +34,13 @@ func TestAdmin(t *testing.T) {
 	if must(secrets.Get(ctx, link.KeyName)) != keys {
 		t.Error("the second company changed the keys: all links of the first are dead")
 	}
+	again := must(admin.Do(ctx, Command{Command: CommandToken, ID: "acme"}))
+	if !strings.HasPrefix(again.AdminToken, "bzn_acme_") || again.AdminToken == done.AdminToken {
+		t.Errorf("a new token: %+v", again)
+	}
+	if a := w.do(again.AdminToken, "GET", "/v1/me", ""); a.status != 200 {
+		t.Errorf("the new token: %d", a.status)
+	}
 	for _, c := range []struct {
 		say  string
 		ask  Command
@@ -42,6 +49,8 @@ func TestAdmin(t *testing.T) {
 		{"a company is made once", Command{Command: CommandTenant, ID: "acme", Name: "Acme"}, fault.Conflict},
 		{"with a short id that can be one", Command{Command: CommandTenant, ID: "Not-This", Name: "Acme"}, fault.Invalid},
 		{"and a name", Command{Command: CommandTenant, ID: "third"}, fault.Invalid},
+		{"a token needs a company", Command{Command: CommandToken, ID: "nobody"}, fault.NotFound},
+		{"with a short id", Command{Command: CommandToken, ID: ""}, fault.Invalid},
 		{"an unknown command does nothing", Command{Command: "drop"}, fault.Invalid},
 		{"nor does none", Command{}, fault.Invalid},
 	} {

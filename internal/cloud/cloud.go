@@ -61,7 +61,7 @@ type Cloud struct {
 	settings
 	Log   *slog.Logger
 	Now   func() time.Time // UTC, in milliseconds
-	NewID func() string // [store.IDs]
+	NewID func() string    // [store.IDs]
 
 	client *http.Client // for AWS
 	hosts  []string     // whose connections are worth opening early
@@ -89,7 +89,22 @@ func Run(build func(c *Cloud) any) {
 		os.Exit(1)
 	}
 	c.Warm(context.Background())
-	lambda.Start(handler)
+	lambda.Start(logged{lambda.NewHandler(handler), c.Log})
+}
+
+// logged tells of a call that ended with an error, in a line that has a level: what
+// the runtime prints of it has none and is dropped above INFO.
+type logged struct {
+	lambda.Handler
+	log *slog.Logger
+}
+
+func (l logged) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	out, err := l.Handler.Invoke(ctx, payload)
+	if err != nil {
+		l.log.ErrorContext(ctx, "call failed", "error", err.Error())
+	}
+	return out, err
 }
 
 // Warm opens a connection to each service that was asked for, side by side. What

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
 
 	"buzon/internal/fault"
 	"buzon/internal/queue"
@@ -120,13 +124,75 @@ func TestAddressesOfAWS(t *testing.T) {
 	}
 }
 
-// TestWarmIsBounded: an address where nobody answers holds up nothing.
+// until answers nothing before its request is given up.
+type until struct{ limit *time.Duration }
+
+func (u until) RoundTrip(r *http.Request) (*http.Response, error) {
+	deadline, bounded := r.Context().Deadline()
+	if !bounded {
+		return nil, errors.New("for ever")
+	}
+	*u.limit = time.Until(deadline)
+	return nil, context.DeadlineExceeded
+}
+
+// TestWarmIsBounded: an address where nobody answers holds up the start no longer
+// than warmLimit.
 func TestWarmIsBounded(t *testing.T) {
-	c := New(env(role(map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"})), slog.New(slog.DiscardHandler))
+	c := New(env(role(nil)), slog.New(slog.DiscardHandler))
 	c.Table()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	c.Warm(ctx)
+	var limit time.Duration
+	c.client.Transport = until{&limit}
+	c.Warm(t.Context())
+	if limit <= 0 || limit > warmLimit {
+		t.Errorf("the start waits for %s, want up to %s", limit, warmLimit)
+	}
+}
+
+// TestAStalledCallIsRepeated: an answer that never comes costs an attempt, not the
+// function's time.
+func TestAStalledCallIsRepeated(t *testing.T) {
+	c := New(env(role(nil)), slog.New(slog.DiscardHandler))
+	transport, ok := c.client.Transport.(*http.Transport)
+	if !ok || transport.ResponseHeaderTimeout != attemptLimit || transport.TLSHandshakeTimeout != connectLimit {
+		t.Fatalf("calls to AWS are not bounded: %+v", c.client.Transport)
+	}
+	transport.ResponseHeaderTimeout = 50 * time.Millisecond // not to wait so long here
+	var mu sync.Mutex
+	calls, release := 0, make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		calls++
+		first := calls%2 == 1
+		mu.Unlock()
+		if first {
+			<-release
+		}
+		io.WriteString(w, `{}`)
+	}))
+	defer server.Close()
+	defer close(release)
+	at := map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": server.URL, "AWS_ENDPOINT_URL_SSM": server.URL}
+	stalled := New(env(role(at)), slog.New(slog.DiscardHandler))
+	stalled.client = c.client
+	if _, err := stalled.Table().Get(t.Context(), table.Key{PK: "a", SK: "b"}); err != nil {
+		t.Error(err)
+	}
+	if err := stalled.Secrets().Put(t.Context(), "/a", "b"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestErrorsHaveALine: an error of a function is in the log with a level.
+func TestErrorsHaveALine(t *testing.T) {
+	var log bytes.Buffer
+	h := logged{lambda.NewHandler(func() error { return errors.New("clock: broken") }), slog.New(slog.NewJSONHandler(&log, nil))}
+	if _, err := h.Invoke(t.Context(), []byte("{}")); err == nil {
+		t.Error("the error is lost")
+	}
+	if line := log.String(); !strings.Contains(line, `"level":"ERROR"`) || !strings.Contains(line, "clock: broken") {
+		t.Errorf("logged %s", line)
+	}
 }
 
 // TestRun: a function without its settings says which, in one sentence, and ends

@@ -5,8 +5,10 @@ import (
 	"crypto/x509"
 	_ "embed"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
+	"time"
 )
 
 // rootsPEM are the five certificates that Amazon Trust Services asks everybody to
@@ -15,6 +17,15 @@ import (
 //
 //go:embed roots.pem
 var rootsPEM []byte
+
+const (
+	// connectLimit bounds the opening of a connection to AWS, and as long its TLS;
+	// attemptLimit how long an answer may be awaited. A call stalls now and then
+	// where its repeat is answered at once, and a function has seconds in all. A
+	// receive that waits for a record waits less.
+	connectLimit = 2 * time.Second
+	attemptLimit = 3 * time.Second
+)
 
 // awsClient is for calls to AWS: it trusts Amazon's roots alone, or those in the
 // file that AWS_CA_BUNDLE names, the SDK's own setting, in their place.
@@ -32,6 +43,8 @@ func (s *settings) awsClient() *http.Client {
 	}
 	t := transport()
 	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	t.DialContext = (&net.Dialer{Timeout: connectLimit}).DialContext
+	t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = connectLimit, attemptLimit
 	return &http.Client{Transport: t}
 }
 

@@ -101,6 +101,7 @@ type Lease struct {
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until"`
 	Epoch string    `json:"epoch,omitempty"` // the process that holds it, in a local run
+	Owner string    `json:"owner,omitempty"` // the attempt; no two have the same
 }
 
 // ReasonUnknown marks a reply whose outcome could not be learnt.

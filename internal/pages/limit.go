@@ -11,8 +11,9 @@ import (
 type Limits struct {
 	// PerMinute is how many pages a network (/24 of IPv4, /64 of IPv6) may ask for
 	// in a minute, in a burst or spread out; 0: no limit (T41). The count is kept
-	// in this process: on AWS every instance has its own, so there it bounds an
-	// instance, and counters in the table bound the whole.
+	// in this process: on AWS every instance of the function has its own, so there
+	// it slows a sender down and bounds no whole; the gateway's limits of its
+	// routes do that, for all senders together.
 	PerMinute int
 }
 

@@ -273,7 +273,7 @@ func (p *Portal) errorPage(v *visit, err error) answer {
 
 // complain logs an error of a visit, under its route: the path is a secret (T12).
 func (p *Portal) complain(v *visit, err error) {
-	p.Log.ErrorContext(v.ctx, "page", "route", v.r.Pattern, "request_id", v.id, "err", err)
+	p.Log.ErrorContext(v.ctx, "page", "route", v.r.Pattern, "request_id", v.id, "error", err)
 }
 
 // write sends the answer.

@@ -14,10 +14,13 @@ import (
 	"buzon/internal/store"
 )
 
-// Tick queues the owner of every timer that is due. On AWS it runs every
-// minute, in a local run every second.
+// Tick queues the owner of every timer that is due, until too little is left of the
+// time that ctx gives. On AWS it runs every minute, in a local run every second.
 func (k *Clock) Tick(ctx context.Context) error {
 	return k.Store.DueTimers(ctx, k.Now(), func(t store.Timer) error {
+		if left, bounded := queue.Remaining(ctx); bounded && left < runMargin {
+			return store.ErrEnough
+		}
 		c := k.Store.In(t.Tenant)
 		if t.Stage == store.WakeOutbound {
 			return sendWake(ctx, k.Outbound, c, desk.Wake{Conversation: t.Conversation, Fired: true}, store.Hash("timer", t.ID, k.NewID()))
@@ -47,17 +50,22 @@ const (
 	deadVisibility = time.Minute
 )
 
-// Run is what the clock does each time: it fires due timers and moves dead letters
-// into quarantine. What goes wrong with one does not hold up the others; the error
-// holds all of it, and the next run tries again.
+// runMargin is how long before a run's deadline no further timer is fired: what is
+// left is the next run's, and the cursor is still saved.
+const runMargin = 10 * time.Second
+
+// Run is what the clock does each time: it moves dead letters into quarantine, so
+// many at most, and then fires due timers, till its time is up. What goes wrong with
+// one does not hold up the others; the error holds all of it, and the next run tries
+// again.
 func (k *Clock) Run(ctx context.Context) error {
-	all := []error{k.Tick(ctx)}
+	var all []error
 	for stage, dead := range k.Dead {
 		if err := k.drainAll(ctx, stage, dead); err != nil {
 			all = append(all, fmt.Errorf("dead letters of %s: %w", stage, err))
 		}
 	}
-	return errors.Join(all...)
+	return errors.Join(append(all, k.Tick(ctx))...)
 }
 
 func (k *Clock) drainAll(ctx context.Context, stage string, dead queue.DeadLetters) error {
@@ -76,7 +84,7 @@ func (k *Clock) drainAll(ctx context.Context, stage string, dead queue.DeadLette
 				all = append(all, fmt.Errorf("record %s: %w", r.ID, err))
 			}
 		}
-		if len(letters) == 0 || len(all) > 0 {
+		if len(letters) == 0 {
 			break
 		}
 	}

@@ -11,35 +11,43 @@ import (
 	"buzon/internal/queue"
 )
 
-// letters is a dead-letter queue in memory.
+// letters is a dead-letter queue in memory, which hides what it gave until show.
 type letters struct {
 	waiting []queue.Received
-	deny    string // a receipt that is never deleted
+	given   int
+	deny    int // so many of the first are never deleted
 }
 
+func (l *letters) show() { l.given = 0 }
+
 func (l *letters) Receive(_ context.Context, limit int, _ time.Duration) ([]queue.Received, error) {
-	return l.waiting[:min(limit, len(l.waiting))], nil
+	out := l.waiting[l.given:min(l.given+limit, len(l.waiting))]
+	l.given += len(out)
+	return out, nil
 }
 
 func (l *letters) Delete(_ context.Context, receipt string) error {
-	if receipt == l.deny {
-		return errors.New("not now")
+	for i := range min(l.deny, len(l.waiting)) {
+		if l.waiting[i].Receipt == receipt {
+			return errors.New("not now")
+		}
 	}
 	for i, r := range l.waiting {
 		if r.Receipt == receipt {
 			l.waiting = append(append([]queue.Received(nil), l.waiting[:i]...), l.waiting[i+1:]...)
+			l.given--
 			break
 		}
 	}
 	return nil
 }
 
-// TestClockRunDrains: R1, a dead letter ends in quarantine, and one that cannot be
-// moved now holds up neither its neighbours nor another stage.
+// TestClockRunDrains: R1, a dead letter ends in quarantine, and those that cannot be
+// moved now, as many as a batch holds, stand in the way of no other.
 func TestClockRunDrains(t *testing.T) {
 	w := newWorld(t, options{})
-	inbound, approvals := &letters{deny: "inbound 1"}, &letters{}
-	for i := range 3 {
+	inbound, approvals := &letters{deny: queue.MaxBatch}, &letters{}
+	for i := range queue.MaxBatch + 5 {
 		inbound.waiting = append(inbound.waiting, letter(desk.StageInbound, i))
 	}
 	for i := range 25 {
@@ -47,15 +55,41 @@ func TestClockRunDrains(t *testing.T) {
 	}
 	w.clerk.Dead = map[string]queue.DeadLetters{desk.StageInbound: inbound, desk.StageApprovals: approvals}
 	if err := w.clerk.Run(t.Context()); err == nil {
-		t.Error("nobody is told of the letter that could not be moved")
+		t.Error("nobody is told of the letters that could not be moved")
 	}
-	if len(approvals.waiting) != 0 || len(inbound.waiting) != 1 {
-		t.Errorf("%d and %d letters are left, want 0 and 1", len(approvals.waiting), len(inbound.waiting))
+	if len(approvals.waiting) != 0 || len(inbound.waiting) != queue.MaxBatch {
+		t.Errorf("%d and %d letters are left, want 0 and %d", len(approvals.waiting), len(inbound.waiting), queue.MaxBatch)
 	}
-	inbound.deny = ""
+	inbound.deny = 0
+	inbound.show()
 	must(t, w.clerk.Run(t.Context()))
 	if len(inbound.waiting) != 0 {
 		t.Errorf("%d letters are left", len(inbound.waiting))
+	}
+}
+
+// TestClockRunEndsInTime: when its time is up a run has drained the dead letters and
+// leaves timers to the next one.
+func TestClockRunEndsInTime(t *testing.T) {
+	w := newWorld(t, options{})
+	w.deliver("acme", body(w.message("wamid.1", "5700", "hola")))
+	must(t, w.driver.Drain(1000))
+	must(t, w.clerk.Run(t.Context()))
+	w.clock.Advance(2 * time.Hour)
+	dead := &letters{waiting: []queue.Received{letter(desk.StageInbound, 1)}}
+	w.clerk.Dead = map[string]queue.DeadLetters{desk.StageInbound: dead}
+	idle := func() bool { return w.conversation("5700").State() == desk.ConversationIdle }
+	short, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+	defer cancel()
+	must(t, w.clerk.Run(short))
+	must(t, w.driver.Drain(1000))
+	if len(dead.waiting) != 0 || idle() {
+		t.Errorf("%d letters are left; the dialogue ended: %v", len(dead.waiting), idle())
+	}
+	must(t, w.clerk.Run(t.Context()))
+	must(t, w.driver.Drain(1000))
+	if !idle() {
+		t.Error("the timer that was left never came again")
 	}
 }
 

@@ -137,7 +137,7 @@ func (d *drain) run(ctx context.Context) error {
 			if r.ProviderID != "" {
 				recent = append(recent, shortID(r.ProviderID))
 			}
-			if r.Attempts > 1 || r.Reason == desk.ReasonUnknown {
+			if stray(r) {
 				d.strayUntil = d.Now().Add(StrayLife)
 			}
 		}
@@ -146,6 +146,12 @@ func (d *drain) run(ctx context.Context) error {
 	next.Unsent, next.Wait = nil, nil
 	next.Recent, next.StrayUntil = recent[max(0, len(recent)-recentSends):], d.strayUntil
 	return d.c.SaveConversation(ctx, settled(d.conv, next, d.Now()))
+}
+
+// stray tells whether an attempt to send the reply may have gone out without
+// anybody learning of it.
+func stray(r desk.Reply) bool {
+	return r.Attempts > 1 || r.Reason == desk.ReasonUnknown || r.Reason == reasonDeactivated && r.Attempts > 0
 }
 
 func shortID(providerID string) string { return store.Hash(providerID)[:10] }
@@ -239,12 +245,10 @@ func (d *drain) send(ctx context.Context, t *store.StoredTurn, i int, recent []s
 	if !timeToSend(ctx) {
 		return d.pause(ctx, time.Second, desk.WaitUnavailable)
 	}
-	now := d.Now()
-	r.Lease = &desk.Lease{From: now, Until: now.Add(LeaseTime), Epoch: d.Epoch}
-	r.Attempts++
-	if err := d.save(ctx, t); err != nil {
+	if err := d.claim(ctx, t, i); err != nil {
 		return err
 	}
+	r = &t.Replies[i]
 	if d.Now().Add(SendTimeout).After(r.Lease.Until) {
 		return d.tooLate(ctx, t, r)
 	}
@@ -280,6 +284,25 @@ func (d *drain) send(ctx context.Context, t *store.StoredTurn, i int, recent []s
 	return d.pause(ctx, LeaseTime, desk.WaitUnavailable)
 }
 
+// claim takes the lease under which reply i is sent. What is written may be refused
+// by an earlier attempt of the same write, whose answer was lost: the claim holds if
+// it is the one that is stored.
+func (d *drain) claim(ctx context.Context, t *store.StoredTurn, i int) error {
+	now, owner := d.Now(), d.c.NewID()
+	t.Replies[i].Lease = &desk.Lease{From: now, Until: now.Add(LeaseTime), Epoch: d.Epoch, Owner: owner}
+	t.Replies[i].Attempts++
+	err := d.save(ctx, t)
+	if err == nil {
+		return nil
+	}
+	stored, again := d.c.Turns(ctx, d.conv.ID, t.ID)
+	if again != nil || stored[0].Replies[i].Lease == nil || stored[0].Replies[i].Lease.Owner != owner {
+		return err
+	}
+	*t = stored[0]
+	return nil
+}
+
 // tooLate gives a claim back under which a call might not end: claiming took so
 // long that somebody else may take the reply over meanwhile, and send later ones
 // before this.
@@ -308,12 +331,14 @@ func (d *drain) call(ctx context.Context, r desk.Reply) (channel.Sent, error) {
 		return channel.Sent{}, &channel.Error{Verdict: channel.ChannelDown, Code: "no_credentials", Reason: "credentials_missing", Cause: desk.WaitCredential}
 	}
 	if err != nil {
+		d.Log.Error("credentials not read", "channel", d.ch.ID, "error", err.Error())
 		return channel.Sent{}, &channel.Error{Verdict: channel.Later, Code: "secret_store", Reason: "secret_store_unavailable", Cause: desk.WaitUnavailable}
 	}
 	out := r.Outgoing
 	if out.FormKey != "" {
 		secret, err := d.Keys.Form(ctx, d.c.Tenant, out.FormKey, r.ID)
 		if err != nil {
+			d.Log.Error("form not linked", "channel", d.ch.ID, "error", err.Error())
 			return channel.Sent{}, &channel.Error{Verdict: channel.Later, Code: "link_keys", Reason: "keys_unavailable", Cause: desk.WaitUnavailable}
 		}
 		out = out.WithForm(d.PublicURL(), secret)

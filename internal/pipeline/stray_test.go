@@ -47,6 +47,39 @@ func TestALateReceiptIsNotTakenForALaterReplys_R6(t *testing.T) {
 	}
 }
 
+// TestALateReceiptAfterASwitch: R6, the same where the first reply was ended by
+// switching the channel off, with its attempt's outcome unknown.
+func TestALateReceiptAfterASwitch_R6(t *testing.T) {
+	var f func(context.Context) (channel.Sent, error)
+	w := newWorld(t, options{mutant: func(s *seams) { s.provider = via{s.provider, &f} }})
+	calls := 0
+	f = func(context.Context) (channel.Sent, error) {
+		switch calls++; calls {
+		case 1:
+			w.setChannel("acme", desk.ChannelInactive, false)
+			return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"}
+		case 2:
+			return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"}
+		}
+		return channel.Sent{ProviderID: fmt.Sprint("gs-", calls)}, nil
+	}
+	w.deliver("acme", body(w.message("wamid.1", "5700", "hola")))
+	w.settle(3 * time.Minute)
+	if calls != 1 || len(w.conversation("5700").Unsent) > 0 {
+		t.Fatalf("%d calls before the channel was switched off: %+v", calls, w.conversation("5700"))
+	}
+	w.setChannel("acme", desk.ChannelActive, false)
+	w.deliver("acme", body(w.message("wamid.2", "5700", "1")))
+	must(t, w.driver.Drain(1000))
+	w.deliver("acme", body(channel.Batch{Receipts: []desk.Receipt{{
+		SendID: "gs-1", MessageID: "wamid.gs-1", Status: desk.Accepted, Enqueued: true, Destination: "5700", At: w.clock.Now(),
+	}}}))
+	w.settle(3 * time.Minute)
+	if conv := w.conversation("5700"); len(conv.Unsent) > 0 || calls < 3 {
+		t.Errorf("%d calls, unsent %+v: the receipt was taken for the second turn's reply", calls, conv.Unsent)
+	}
+}
+
 // slowClaim lets time pass while the first claim of a reply is written.
 type slowClaim struct {
 	table.Table

@@ -254,7 +254,9 @@ func (w *Worker) alone(ctx context.Context, r Record) error {
 	}
 	var deaths int
 	err := guard(func() (err error) {
-		deaths, err = w.Alone.Mark(ctx, r.ID)
+		limited, cancel := context.WithTimeout(ctx, w.step())
+		defer cancel()
+		deaths, err = w.Alone.Mark(limited, r.ID)
 		return err
 	})
 	if err != nil {

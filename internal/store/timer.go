@@ -62,6 +62,10 @@ const (
 	clockWrites = 50
 )
 
+// ErrEnough is what each returns to [Store.DueTimers] to end the run: this timer and
+// the later ones are left for the next.
+var ErrEnough = errors.New("enough timers for one run")
+
 // DueTimers calls each with every timer due at now, minute by minute, deletes it
 // when each returned nil and puts it off by TimerRetry when not, so that one
 // which fails blocks no other (R5). It moves the cursor to now, unless it had to
@@ -86,7 +90,16 @@ func (s *Store) DueTimers(ctx context.Context, now time.Time, each func(Timer) e
 	keep := max(ClockReread, now.Sub(from)/clockWrites)
 	for minute := from.Add(-ClockReread).Truncate(time.Minute); !minute.After(now); minute = minute.Add(time.Minute) {
 		for shard := range clockShards {
-			if err := run.partition(ctx, clockPK(minute, shard)); err != nil {
+			err := run.partition(ctx, clockPK(minute, shard))
+			if errors.Is(err, ErrEnough) {
+				if through := minute.Add(-time.Minute); through.After(saved) {
+					err = s.saveCursor(ctx, &cursor, through)
+				} else {
+					err = nil
+				}
+				return errors.Join(append(run.failed, err)...)
+			}
+			if err != nil {
 				return errors.Join(append(run.failed, err)...)
 			}
 		}
@@ -170,7 +183,11 @@ func (r *clockRun) fire(ctx context.Context, it table.Item) error {
 		return r.fail(err)
 	}
 	gone := table.Delete(it.Key, it.Version)
-	if err := r.each(t.Timer); err != nil {
+	err = r.each(t.Timer)
+	if errors.Is(err, ErrEnough) {
+		return err
+	}
+	if err != nil {
 		err = fmt.Errorf("timer %s: %w", t.ID, err)
 		t.Due = r.now.Add(TimerRetry).UTC().Truncate(time.Millisecond)
 		off := r.Table.Write(ctx, gone, table.Create(t.Timer.item()))

@@ -13,10 +13,15 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/events"
 )
+
+// answerTime is how long before the function's end a request's context ends, so that
+// the caller gets an answer, and the log a line, of what took too long.
+const answerTime = 500 * time.Millisecond
 
 // Bridge runs a handler as a Lambda function behind an API Gateway HTTP API or a
 // function URL: both send the payload format 2.0 (API Gateway Developer Guide,
@@ -29,6 +34,11 @@ import (
 // returned error is of an event that is no request at all.
 func Bridge(h http.Handler) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	return func(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+		if deadline, bounded := ctx.Deadline(); bounded {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-answerTime))
+			defer cancel()
+		}
 		r, err := fromEvent(ctx, e)
 		if err != nil {
 			return events.APIGatewayV2HTTPResponse{}, err

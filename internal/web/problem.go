@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 
@@ -38,7 +39,19 @@ type verdict struct {
 const (
 	codeInternal = "internal"
 	codeNotSetUp = "not_set_up"
+	codeBusy     = "busy"
 )
+
+// reported are the lines in the log, by the code of the answer. A Busy may be a
+// moment's, or a certificate that is never trusted: its cause tells.
+var reported = map[string]struct {
+	level slog.Level
+	text  string
+}{
+	codeInternal: {slog.LevelError, "internal error"},
+	codeNotSetUp: {slog.LevelError, "not set up"},
+	codeBusy:     {slog.LevelWarn, "busy"},
+}
 
 // verdicts is the one table from kinds of fault to HTTP. An error that is none
 // of them is a 500 whose text is withheld.
@@ -50,7 +63,7 @@ var verdicts = []struct {
 	{fault.NotFound, verdict{http.StatusNotFound, "not_found"}},
 	{fault.Conflict, verdict{http.StatusConflict, "conflict"}},
 	{fault.Forbidden, verdict{http.StatusForbidden, "forbidden"}},
-	{fault.Busy, verdict{http.StatusServiceUnavailable, "busy"}},
+	{fault.Busy, verdict{http.StatusServiceUnavailable, codeBusy}},
 }
 
 // judge gives the verdict on an error and the problems that may be shown.
@@ -75,15 +88,14 @@ func judge(err error) (verdict, map[string]string, []fault.Problem) {
 	return verdict{http.StatusInternalServerError, codeInternal}, nil, nil
 }
 
-// Report is the status for an error. One that is internal, or that an operator
-// has to mend, is logged here, with the id of the request: so a page that renders
+// Report is the status for an error. One that is internal, or that an operator may
+// have to mend, is logged here, with the id of the request: so a page that renders
 // errors in its own way logs them once too.
 func Report(r *http.Request, err error) int {
 	v, _, _ := judge(err)
-	if v.code == codeInternal || v.code == codeNotSetUp {
+	if line, ok := reported[v.code]; ok {
 		e := edgeOf(r)
-		what := map[string]string{codeInternal: "internal error", codeNotSetUp: "not set up"}[v.code]
-		e.log.Error(what, "request_id", e.id, "route", route(r), "error", err.Error())
+		e.log.Log(r.Context(), line.level, line.text, "request_id", e.id, "route", route(r), "error", err.Error())
 	}
 	return v.status
 }

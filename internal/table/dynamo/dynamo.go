@@ -9,8 +9,9 @@
 //   - A transaction carries a token of the SDK, the same in every attempt of one
 //     call, so that a repeat of one that took place is answered as done.
 //   - A single write has none. Its repeat finds what the first attempt wrote and
-//     is refused: a [fault.Conflict] may be the caller's own write, as package
-//     table says.
+//     is refused; the refusal shows what is stored, and if that is what the write
+//     says, it is done. Else it is a [fault.Conflict], which after an error of
+//     unknown outcome may still be the caller's own write, as package table says.
 //   - Once an attempt was left without a clear answer, a later refusal for the
 //     moment no longer means that nothing happened: such a Write is not a
 //     [fault.Busy] but an error of unknown outcome.

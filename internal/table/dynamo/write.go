@@ -2,7 +2,9 @@ package dynamo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -20,7 +22,8 @@ const (
 	ifAbsentOrLower = "attribute_not_exists(PK) OR Version < :Version"
 )
 
-// Write is [table.Table.Write]. When it returns nil the operations took place
+// Write is [table.Table.Write]. A write that the SDK sent again, since no answer came,
+// is not refused by its own first attempt. When it returns nil the operations took place
 // and every later Get and Query of the base table sees them.
 func (t *Table) Write(ctx context.Context, ops ...table.Op) error {
 	if err := table.Validate(ops); err != nil {
@@ -40,6 +43,9 @@ func (t *Table) Write(ctx context.Context, ops ...table.Op) error {
 	var err error
 	if len(ops) == 1 && ops[0].Kind != table.OpCheck {
 		err = t.single(ctx, statements[0], guarded, seen.watch)
+		if seen.unclear && statements[0].stands(err) {
+			return nil
+		}
 	} else {
 		err = t.transaction(ctx, statements, guarded, seen.watch)
 	}
@@ -53,7 +59,7 @@ func (t *Table) Write(ctx context.Context, ops ...table.Op) error {
 type statement struct {
 	kind      table.Kind
 	key       attributes // of the item; in item, if there is one
-	item      attributes // what is put
+	item      attributes // what is put or raised
 	condition string
 	update    *string
 	names     map[string]string
@@ -86,7 +92,7 @@ func (s *statement) raise(it table.Item) error {
 	if err != nil {
 		return err
 	}
-	s.condition = ifAbsentOrLower
+	s.item, s.condition = all, ifAbsentOrLower
 	s.names, s.values = map[string]string{}, attributes{}
 	var sets []string
 	names := make([]string, 0, len(all))
@@ -112,6 +118,28 @@ func (s *statement) raise(it table.Item) error {
 	return nil
 }
 
+// stands tells whether err refuses the statement though what it says is what is
+// stored: then an earlier attempt, of which no clear answer came, was it. A
+// transaction needs no such look, since it carries a token.
+func (s statement) stands(err error) bool {
+	var refusal *types.ConditionalCheckFailedException
+	if !errors.As(err, &refusal) {
+		return false
+	}
+	if s.kind == table.OpDelete {
+		return len(refusal.Item) == 0
+	}
+	for name, value := range s.item {
+		if !reflect.DeepEqual(refusal.Item[name], value) {
+			return false
+		}
+	}
+	return s.kind == table.OpRaise || len(refusal.Item) == len(s.item)
+}
+
+// tellStored makes a refusal show what is stored.
+const tellStored = types.ReturnValuesOnConditionCheckFailureAllOld
+
 type option = func(*sdk.Options)
 
 // single performs a statement by itself. A Check is none: it is a transaction.
@@ -121,17 +149,20 @@ func (t *Table) single(ctx context.Context, s statement, opts ...option) error {
 	case table.OpDelete:
 		_, err = t.client.DeleteItem(ctx, &sdk.DeleteItemInput{
 			TableName: &t.name, Key: s.key,
-			ConditionExpression: &s.condition, ExpressionAttributeValues: s.values,
+			ReturnValuesOnConditionCheckFailure: tellStored,
+			ConditionExpression:                 &s.condition, ExpressionAttributeValues: s.values,
 		}, opts...)
 	case table.OpRaise:
 		_, err = t.client.UpdateItem(ctx, &sdk.UpdateItemInput{
 			TableName: &t.name, Key: s.key, UpdateExpression: s.update,
-			ConditionExpression: &s.condition, ExpressionAttributeNames: s.names, ExpressionAttributeValues: s.values,
+			ReturnValuesOnConditionCheckFailure: tellStored,
+			ConditionExpression:                 &s.condition, ExpressionAttributeNames: s.names, ExpressionAttributeValues: s.values,
 		}, opts...)
 	default:
 		_, err = t.client.PutItem(ctx, &sdk.PutItemInput{
 			TableName: &t.name, Item: s.item,
-			ConditionExpression: &s.condition, ExpressionAttributeValues: s.values,
+			ReturnValuesOnConditionCheckFailure: tellStored,
+			ConditionExpression:                 &s.condition, ExpressionAttributeValues: s.values,
 		}, opts...)
 	}
 	return err

@@ -3,6 +3,7 @@ package dynamo_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +73,10 @@ func TestWriteRequests(t *testing.T) {
 				t.Errorf("token %q", token)
 			}
 			delete(body, "ClientRequestToken")
+			if shown := body["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"; shown == (c.action == transact) {
+				t.Errorf("a refusal shows what is stored: %v", shown)
+			}
+			delete(body, "ReturnValuesOnConditionCheckFailure")
 			if diff := cmp.Diff(object(t, c.body), body); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -139,8 +144,6 @@ func TestErrorsOfASingleWrite(t *testing.T) {
 		{"the service is not available", []answer{fails(503)}, errNone, "outcome unknown: status 503", again},
 		{"an internal error, then done", []answer{fails(500), ok(`{}`)}, nil, "", 2},
 		{"the connection breaks", []answer{dropped()}, errNone, "outcome unknown: request send failed", again},
-		{"the connection breaks, then the condition does not hold: it may be the own write",
-			[]answer{dropped(), refusal("ConditionalCheckFailedException")}, fault.Conflict, "", 2},
 		{"the connection breaks, then throttled: it may be done",
 			[]answer{dropped(), refusal("ThrottlingException")}, errNone, "outcome unknown: ThrottlingException after", again},
 		{"an internal error, then a transaction holds the item: it may be done",
@@ -170,6 +173,53 @@ func TestErrorsOfASingleWrite(t *testing.T) {
 				if is := errors.As(err, &refused); is != errors.Is(c.want, fault.Conflict) || is && !slices.Equal(refused.Ops, []int{0}) {
 					t.Errorf("refused %+v", refused)
 				}
+			}
+		})
+	}
+}
+
+// TestOwnWrites: R2, a single write whose first attempt took place and got no answer
+// is done when the repeat of it is refused; another's write stays in its way.
+func TestOwnWrites(t *testing.T) {
+	stored := func(version int, name string) string {
+		return fmt.Sprintf(`{"PK":{"S":%q},"SK":{"S":%q},"Version":{"N":"%d"},"name":{"S":%q}}`, secretKey.PK, secretKey.SK, version, name)
+	}
+	for _, c := range []struct {
+		say    string
+		first  answer
+		op     table.Op
+		stored string // what the refusal shows; empty: nothing
+		done   bool
+	}{
+		{"a create finds itself", dropped(), table.Create(secretItem(0)), stored(1, "secret-name"), true},
+		{"also after a 500", fails(500), table.Create(secretItem(0)), stored(1, "secret-name"), true},
+		{"a create finds another", dropped(), table.Create(secretItem(0)), stored(1, "other"), false},
+		{"a create finds itself, changed since", dropped(), table.Create(secretItem(0)), stored(2, "secret-name"), false},
+		{"an update finds itself", dropped(), table.Update(secretItem(2)), stored(3, "secret-name"), true},
+		{"an update finds what was there before", dropped(), table.Update(secretItem(3)), stored(3, "secret-name"), false},
+		{"an update finds nothing", dropped(), table.Update(secretItem(2)), "", false},
+		{"a delete finds nothing", dropped(), table.Delete(secretKey, 2), "", true},
+		{"a delete finds another version", dropped(), table.Delete(secretKey, 2), stored(3, "x"), false},
+		{"a raise finds itself, among more", dropped(), table.Raise(table.Item{Key: secretKey, Version: 2, Body: []byte(`{}`)}), stored(2, "more"), true},
+		{"a raise finds a higher one", dropped(), table.Raise(secretItem(2)), stored(3, "secret-name"), false},
+		{"without a lost answer it was another", answer{}, table.Create(secretItem(0)), stored(1, "secret-name"), false},
+	} {
+		t.Run(c.say, func(t *testing.T) {
+			body := `{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"secret"}`
+			if c.stored != "" {
+				body = `{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"secret","Item":` + c.stored + `}`
+			}
+			answers := []answer{c.first, {status: 400, body: body}}
+			if c.first == (answer{}) {
+				answers = answers[1:]
+			}
+			tab, _ := canned(t, answers...)
+			err := tab.Write(t.Context(), c.op)
+			if c.done != (err == nil) {
+				t.Errorf("error %v", err)
+			}
+			if err != nil {
+				wantKind(t, err, fault.Conflict)
 			}
 		})
 	}
