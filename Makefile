@@ -33,12 +33,16 @@ build: ## build the local system into bin/
 test: ## prove everything that this machine can prove
 	@go run ./infra/check
 
+# The one place that says what functions are built for; infra/ops deploys with the same.
+export ARCH ?= arm64
+GOARCH_OF_FUNCTIONS = $(or $(if $(filter 1,$(words $(ARCH))),$(patsubst x86_64,amd64,$(filter arm64 x86_64,$(ARCH)))),$(error ARCH=$(ARCH): arm64 or x86_64))
+
 sam-build: ## build the functions for deployment; ARCH=x86_64 for that processor
+	@: $(GOARCH_OF_FUNCTIONS)
+	@command -v $(SAM) >/dev/null || { echo "sam: not found; make sam installs it" >&2; exit 1; }
 	$(SAM) build --build-in-source --config-file infra/samconfig.toml --parameter-overrides Architecture=$(ARCH)
 
 # sam build calls this with ARTIFACTS_DIR for every function of template.yaml.
-ARCH ?= arm64
-GOARCH_OF_FUNCTIONS = $(if $(filter x86_64,$(ARCH)),amd64,$(ARCH))
 build-%Function:
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_OF_FUNCTIONS) go build -trimpath -tags lambda.norpc -ldflags="-s -w -buildid=" \
 		-o $(ARTIFACTS_DIR)/bootstrap ./functions/$(shell printf '%s' '$*' | tr 'A-Z' 'a-z')
@@ -85,9 +89,8 @@ logs: ## follow the functions' logs; ARGS='--function webhook'
 outputs: ## show the addresses and names of the deployment; ARGS=--json
 	@go run ./infra/ops outputs $(ARGS)
 
-deploy: ## build and deploy to AWS; asks, and Enter all the way works
-	$(SAM) build --build-in-source --config-file infra/samconfig.toml
-	$(SAM) deploy --guided --config-file infra/samconfig.toml $(if $(filter-out arm64,$(ARCH)),--parameter-overrides Architecture=$(ARCH))
+deploy: ## build and deploy to AWS; asks, and Enter all the way works; STACK=…, ARCH=x86_64
+	@go run ./infra/ops deploy $(ARGS)
 
 delete: ## take the deployment away; table, bucket and keys stay
 	@go run ./infra/ops delete $(ARGS)
@@ -101,7 +104,7 @@ sam: ## install SAM CLI and the engines
 	@go run ./infra/containers install
 
 clean: ## remove what was built; the data of make run stays
-	rm -rf bin .cache
+	rm -rf bin .cache .aws-sam
 
 $(GOLANGCI_LINT):
 	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

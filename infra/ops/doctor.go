@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -43,7 +42,8 @@ func doctorCommand(ctx context.Context, w *world, args []string) error {
 	default:
 		c, err := w.aws(ctx)
 		if err != nil {
-			return fmt.Errorf("AWS settings: %w", err)
+			r.NoSettings(err, *name)
+			break
 		}
 		r.Cloud(ctx, doctor.Cloud{AWS: c, HTTP: w.http, Stack: *name})
 	}

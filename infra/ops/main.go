@@ -65,6 +65,7 @@ type command struct {
 }
 
 var commands = []command{
+	{"deploy", "build the functions and deploy them; asks, and keeps what was answered before", deployCommand},
 	{"doctor", "look at everything that is needed; name the command that mends what is wrong", doctorCommand},
 	{"dlq", "list, show or send back dead letters", dlqCommand},
 	{"tenant", "make a company and print its admin token once", tenantCommand},
@@ -220,7 +221,7 @@ func (w *world) sam() (string, error) {
 			return path, nil
 		}
 	}
-	return "", &trouble.Error{Text: "sam: not found", Mend: "python3 -m venv .cache/sam && .cache/sam/bin/pip install aws-sam-cli"}
+	return "", &trouble.Error{Text: "sam: not found", Mend: trouble.SAM}
 }
 
 func pause(ctx context.Context, d time.Duration) error {

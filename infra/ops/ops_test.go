@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/google/go-cmp/cmp"
 
 	"buzon/infra/ops/awstest"
@@ -110,8 +111,8 @@ func TestTroubleIsToldWithItsRemedy(t *testing.T) {
 		t.Errorf("without a region: %d, %q", code, &d.errs)
 	}
 	d.find = func(string) (string, error) { return "", errors.New("not found") }
-	for _, name := range []string{"logs", "delete"} {
-		if code := d.do(t, name); code != exitWrong || !strings.Contains(d.errs.String(), "sam: not found\n  → python3 -m venv") {
+	for _, name := range []string{"logs", "delete", "deploy"} {
+		if code := d.do(t, name); code != exitWrong || !strings.Contains(d.errs.String(), "sam: not found\n  → make sam\n") {
 			t.Errorf("%s without sam: %d, %q", name, code, &d.errs)
 		}
 	}
@@ -138,6 +139,15 @@ func TestDoctor(t *testing.T) {
 	d.do(t, "doctor", "--tools=false")
 	if !strings.Contains(d.out.String(), "stack other") {
 		t.Errorf("STACK=other: %s", &d.out)
+	}
+	d.world.aws = func(context.Context) (aws.Config, error) {
+		return aws.Config{}, config.SharedConfigProfileNotExistError{Profile: "nobody"}
+	}
+	if code := d.do(t, "doctor"); code != exitWrong || !strings.Contains(d.out.String(), "✓ go") || !strings.Contains(d.out.String(), "aws configure --profile nobody") {
+		t.Errorf("a profile that is not there: %d, %s%s", code, &d.out, &d.errs)
+	}
+	if code := d.do(t, "outputs"); code != exitWrong || !strings.Contains(d.errs.String(), "→ aws configure --profile nobody") {
+		t.Errorf("a profile that is not there: %d, %s", code, &d.errs)
 	}
 	if code := d.do(t, "doctor", "--url", "http://127.0.0.1:1"); code != exitWrong || !strings.Contains(d.out.String(), "local run") || strings.Contains(d.out.String(), "account") {
 		t.Errorf("--url: %d, %s", code, &d.out)
@@ -269,7 +279,7 @@ func TestTenantOnAWS(t *testing.T) {
 
 func TestTenantHere(t *testing.T) {
 	d := newDesk(t)
-	if code := d.do(t, "tenant", "--name", "Acme"); code != exitWrong || !strings.Contains(d.errs.String(), "start make run first") || len(d.aws.Seen()) != 0 {
+	if code := d.do(t, "tenant", "--name", "Acme"); code != exitWrong || !strings.Contains(d.errs.String(), "DATA=.cache/engines/run") || len(d.aws.Seen()) != 0 {
 		t.Errorf("nothing runs: %d, %s", code, &d.errs)
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -115,7 +115,7 @@ func (w *world) localRun(url string) (string, error) {
 	if err != nil || demo.BaseURL == "" {
 		return "", &trouble.Error{
 			Text: "local run: none has written " + w.demoFile(),
-			Mend: "start make run first; for a company on AWS: STACK=buzon",
+			Mend: company.StartFirst,
 		}
 	}
 	return demo.BaseURL, nil

@@ -142,6 +142,8 @@ func operation(r *http.Request) (op, on string, body []byte) {
 		return r.Method + " " + r.URL.Host + r.URL.Path, "", body
 	case query.Has("publicAccessBlock"):
 		return "GetPublicAccessBlock", r.URL.Hostname(), body
+	case parts[len(parts)-1] == "account-settings":
+		return "GetAccountSettings", "", body
 	case parts[len(parts)-1] == "event-source-mappings":
 		return "ListEventSourceMappings", query.Get("FunctionName"), body
 	case len(parts) == 4 && parts[1] == "functions":

@@ -39,6 +39,7 @@ func Well() *AWS {
 		{"Data", "arn:aws:cloudformation:eu-west-1:123456789012:stack/buzon-Data-1/x", "AWS::CloudFormation::Stack"},
 	}
 	timeouts := map[string]int{"inbound": 60, "outbound": 100, "approvals": 30}
+	atOnce := map[string]int{"inbound": 2, "outbound": 4, "approvals": 2}
 	for _, folder := range []string{"webhook", "inbound", "outbound", "approvals", "clock", "portal", "api", "admin"} {
 		name := "buzon-" + folder
 		root = append(root, resource{strings.ToUpper(folder[:1]) + folder[1:] + "Function", name, "AWS::Lambda::Function"})
@@ -61,7 +62,7 @@ func Well() *AWS {
 			"RedrivePolicy":"{\"deadLetterTargetArn\":\"%s-dead.fifo\",\"maxReceiveCount\":50}"}}`, timeout*6, arnBase+queue+".fifo", arnBase+queue))
 		a.Set("GetQueueAttributes "+queue+"-dead.fifo", fmt.Sprintf(`{"Attributes":{"FifoQueue":"true","DeduplicationScope":"messageGroup","FifoThroughputLimit":"perMessageGroupId",
 			"MessageRetentionPeriod":"1209600","ApproximateNumberOfMessages":"0","ApproximateNumberOfMessagesNotVisible":"0","QueueArn":"%s"}}`, arnBase+queue+"-dead.fifo"))
-		a.Set("ListEventSourceMappings "+name, `{"EventSourceMappings":[{"UUID":"3f2a0000-0000-0000-0000-00000000000`+fmt.Sprint(len(folder))+`","State":"Enabled","FunctionResponseTypes":["ReportBatchItemFailures"]}]}`)
+		a.Set("ListEventSourceMappings "+name, `{"EventSourceMappings":[{"UUID":"3f2a0000-0000-0000-0000-00000000000`+fmt.Sprint(len(folder))+`","State":"Enabled","FunctionResponseTypes":["ReportBatchItemFailures"],"ScalingConfig":{"MaximumConcurrency":`+fmt.Sprint(atOnce[folder])+`}}]}`)
 	}
 	a.Set("ListStackResources buzon", resources(root))
 	a.Set("ListStackResources arn:aws:cloudformation:eu-west-1:123456789012:stack/buzon-Data-1/x", resources([]resource{
@@ -76,6 +77,7 @@ func Well() *AWS {
 	a.Set("GetPublicAccessBlock", `<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>
 		<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`)
 	a.Set("GetFunctionUrlConfig buzon-webhook", `{"FunctionUrl":"https://`+FunctionURL+`/","AuthType":"NONE"}`)
+	a.Set("GetAccountSettings", `{"AccountLimit":{"ConcurrentExecutions":10,"UnreservedConcurrentExecutions":10}}`)
 	a.Set("Invoke buzon-admin", `{}`)
 	for _, host := range []string{Gateway, FunctionURL} {
 		a.Answers["POST "+host+noSecret] = Answer{Status: http.StatusNotFound}

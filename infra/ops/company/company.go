@@ -112,6 +112,7 @@ func Local(ctx context.Context, client *http.Client, base, id, name string) (Mad
 		return Made{}, fmt.Errorf("company %s: %w", id, err)
 	}
 	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept-Language", "en") // the language of what operators read here
 	resp, err := client.Do(r)
 	if err != nil {
 		var op *net.OpError
@@ -136,9 +137,13 @@ func Local(ctx context.Context, client *http.Client, base, id, name string) (Mad
 	return Made{}, &trouble.Error{Text: fmt.Sprintf("company %s: %s: %s", id, resp.Status, detail(body))}
 }
 
+// StartFirst is what helps where no local run is found.
+const StartFirst = "start make run first; DATA=… if it was started with that (DATA=.cache/engines/run beside make run-engines), " +
+	"ARGS='--url http://127.0.0.1:3001' if only its PORT is known; for a company on AWS: STACK=buzon"
+
 // NothingRuns says that no local system is there to ask.
 func NothingRuns(base string) error {
-	return &trouble.Error{Text: "local run: nothing answers at " + base, Mend: "start make run first; for a company on AWS: STACK=buzon"}
+	return &trouble.Error{Text: "local run: nothing answers at " + base, Mend: StartFirst}
 }
 
 // Loopback tells whether an address is one of this machine itself.

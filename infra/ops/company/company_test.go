@@ -121,8 +121,8 @@ func TestLocal(t *testing.T) {
 	status, body := 0, ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in map[string]string
-		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || len(in) != 2 || in["id"] != "acme" || in["name"] != "Acme" || r.Method+r.URL.Path != "POST/simulator/tenants" {
-			t.Errorf("asked %s %s %v, %v", r.Method, r.URL.Path, in, err)
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || len(in) != 2 || in["id"] != "acme" || in["name"] != "Acme" || r.Method+r.URL.Path != "POST/simulator/tenants" || r.Header.Get("Accept-Language") != "en" {
+			t.Errorf("asked %s %s %v %v, %v", r.Method, r.URL.Path, r.Header, in, err)
 		}
 		w.WriteHeader(status)
 		w.Write([]byte(body))

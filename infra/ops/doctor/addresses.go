@@ -154,6 +154,7 @@ func ask(ctx context.Context, client *http.Client, method, url, token string) (s
 	if err != nil {
 		return 0, nil, 0, err
 	}
+	r.Header.Set("Accept-Language", "en") // the language of what operators read here
 	if send != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}

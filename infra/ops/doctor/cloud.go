@@ -37,7 +37,15 @@ type look struct {
 	Cloud
 	stack     *stack.Stack
 	timeouts  map[string]int32  // of functions, by folder, in seconds
+	pollers   map[string]int32  // how many runs the queues' readers may begin at once, by folder; 0: any number
 	addresses map[string]string // by what they are
+}
+
+// NoSettings notes that a deployment cannot be looked at: where AWS's settings are
+// kept, they cannot be read.
+func (r *Report) NoSettings(err error, name string) {
+	r.err("account", fmt.Errorf("AWS settings: %w", err))
+	r.unseen("stack "+name, "needs credentials")
 }
 
 // Cloud looks at a deployment: who asks, the stack, and each of its parts.
@@ -59,7 +67,7 @@ func (r *Report) Cloud(ctx context.Context, c Cloud) {
 	}
 	r.good(part, "credentials of account %s", aws.ToString(who.Account))
 
-	l := &look{Report: r, Cloud: c, timeouts: map[string]int32{}, addresses: map[string]string{}}
+	l := &look{Report: r, Cloud: c, timeouts: map[string]int32{}, pollers: map[string]int32{}, addresses: map[string]string{}}
 	if !l.standing(ctx) {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/google/go-cmp/cmp"
 
 	"buzon/infra/ops/awstest"
@@ -121,6 +122,11 @@ func TestCloudFindings(t *testing.T) {
 		{"a table that was removed by hand", refuse("DescribeTable buzon", "ResourceNotFoundException", "no"), 1},
 		{"a function that was never called for long", replace("GetFunctionConfiguration buzon-clock", `"State":"Active"`, `"State":"Inactive","StateReason":"The function is idle"`), 1},
 		{"a function whose update did not work", replace("GetFunctionConfiguration buzon-api", "Successful", "Failed"), 1},
+		{"an account that the readers may take whole", replace("GetAccountSettings", `"UnreservedConcurrentExecutions":10`, `"UnreservedConcurrentExecutions":8`), 1},
+		{"an account that they leave one run", replace("GetAccountSettings", `"UnreservedConcurrentExecutions":10`, `"UnreservedConcurrentExecutions":9`), 0},
+		{"a reader without a limit", replace("ListEventSourceMappings buzon-outbound", `,"ScalingConfig":{"MaximumConcurrency":4}`, ""), 1},
+		{"an account that does not tell", set("GetAccountSettings", `{}`), 0},
+		{"an account that may not be asked", refuse("GetAccountSettings", "AccessDeniedException", "no"), 1},
 		{"a function of another architecture", replace("GetFunctionConfiguration buzon-api", `["arm64"]`, `["x86_64"]`), 1},
 		{"a function that the stack has not", replace("ListStackResources buzon", "PortalFunction", "OtherFunction"), 1},
 		{"a queue that nobody reads", set("ListEventSourceMappings buzon-outbound", `{"EventSourceMappings":[]}`), 1},
@@ -181,6 +187,12 @@ func TestCloudNeedsARegion(t *testing.T) {
 	}
 }
 
+func TestNoSettings(t *testing.T) {
+	r := &Report{}
+	r.NoSettings(config.SharedConfigProfileNotExistError{Profile: "nobody"}, "buzon")
+	golden(t, "profile", r)
+}
+
 // machine answers for programs with what they printed.
 func machine(programs map[string]string) Machine {
 	return Machine{
@@ -204,16 +216,16 @@ func TestTools(t *testing.T) {
 	for name, programs := range map[string]map[string]string{
 		"tools-well": {
 			"go": "go version go1.26.8 linux/amd64\n", ".cache/sam/bin/sam": "SAM CLI, version 1.170.0\n", "sam": "SAM CLI, version 1.2.3\n", "docker": "20.10.24+dfsg1\n",
-			"java": "openjdk version \"17.0.15\" 2025-04-15\n", "node": "v20.20.2\n", "google-chrome": "Google Chrome 156.0.8078.79 \n",
+			"java": "openjdk version \"17.0.15\" 2025-04-15\n", "javac": "javac 17.0.15\n", "mvn": "Apache Maven 3.8.7\n", "python3": "Python 3.11.2\n", "node": "v20.20.2\n", "google-chrome": "Google Chrome 156.0.8078.79 \n",
 		},
 		"tools-none": {},
 		"tools-old": {
 			"go": "go version go1.25.3 linux/amd64\n", "sam": "SAM CLI, version 1.119.0\n", "docker": "Cannot connect to the Docker daemon\n",
-			"java": "openjdk version \"11.0.2\"\n", "node": "v17.9.1\n", "chromium": "no idea\n",
+			"java": "openjdk version \"11.0.2\"\n", "javac": "javac 11.0.2\n", "mvn": "no idea\n", "python3": "no idea\n", "node": "v17.9.1\n", "chromium": "no idea\n",
 		},
 		"tools-just": { // the lowest of each
 			"go": "go version go1.26 linux/amd64\n", "sam": "SAM CLI, version 1.120.0\n", "docker": "20.10.0\n",
-			"java": "java version \"17.0\"\n", "node": "v18.0.0\n", "chromium": "Chromium 1.0\n",
+			"java": "java version \"17.0\"\n", "javac": "javac 17.0\n", "mvn": "Apache Maven 3.0\n", "python3": "Python 3.0\n", "node": "v18.0.0\n", "chromium": "Chromium 1.0\n",
 		},
 	} {
 		r := &Report{}
@@ -224,7 +236,12 @@ func TestTools(t *testing.T) {
 
 func TestLocal(t *testing.T) {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"status":"ok","version":"1"}`)) })
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
+		if lang := r.Header.Get("Accept-Language"); lang != "en" {
+			t.Errorf("asked in the language %q", lang)
+		}
+		w.Write([]byte(`{"status":"ok","version":"1"}`))
+	})
 	mux.HandleFunc("GET /v1/me", func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer bzn_right" {
 			w.WriteHeader(http.StatusUnauthorized)

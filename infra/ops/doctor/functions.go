@@ -38,6 +38,36 @@ func (l *look) functions(ctx context.Context) {
 			l.functionURL(ctx, client, name)
 		}
 	}
+	l.room(ctx, client)
+}
+
+// room looks whether the readers of the queues leave the account's other
+// functions a run: those of webhook, portal and api among them.
+func (l *look) room(ctx context.Context, client *lambda.Client) {
+	const part = "functions"
+	out, err := client.GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
+	if err != nil {
+		l.err(part, fmt.Errorf("account: %w", err))
+		return
+	}
+	if out.AccountLimit == nil || out.AccountLimit.UnreservedConcurrentExecutions == nil {
+		l.unseen(part, "account: it does not tell how many functions may run at once")
+		return
+	}
+	limit, free := out.AccountLimit.ConcurrentExecutions, *out.AccountLimit.UnreservedConcurrentExecutions
+	taken, all := int32(0), false
+	for _, n := range l.pollers {
+		taken, all = taken+n, all || n == 0
+	}
+	switch {
+	case all:
+		l.bad(part, trouble.Deploy, "account: %d functions at once, %d of them not reserved: the readers of the queues may take all", limit, free)
+	case taken >= free:
+		l.bad(part, "raise Concurrent executions of AWS Lambda under Service Quotas, or lower InboundConcurrency and OutboundConcurrency: make deploy",
+			"account: %d functions at once, %d of them not reserved: the readers of the queues may take all (%d)", limit, free, taken)
+	default:
+		l.good(part, "account: %d functions at once, %d of them not reserved; the readers of the queues take %d at most", limit, free, taken)
+	}
 }
 
 func (l *look) function(folder string, v *lambda.GetFunctionConfigurationOutput) {
@@ -73,6 +103,10 @@ func (l *look) mapping(ctx context.Context, client *lambda.Client, folder, name 
 		l.bad(part, trouble.Deploy, "%s: nothing hands the messages of its queue to it", folder)
 	}
 	for _, m := range out.EventSourceMappings {
+		l.pollers[folder] = 0
+		if m.ScalingConfig != nil {
+			l.pollers[folder] = aws.ToInt32(m.ScalingConfig.MaximumConcurrency)
+		}
 		change := "aws lambda update-event-source-mapping --uuid " + aws.ToString(m.UUID)
 		partial := "no"
 		if slices.Contains(m.FunctionResponseTypes, types.FunctionResponseTypeReportBatchItemFailures) {

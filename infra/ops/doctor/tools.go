@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"buzon/infra/ops/trouble"
 )
 
 const tools = "this machine"
@@ -39,7 +41,7 @@ var wanted = []tool{
 	},
 	{
 		"sam", []string{".cache/sam/bin/sam", "sam"}, []string{"--version"}, [2]int{1, 120}, "make deploy, logs, delete, sam-build, sam-local",
-		"python3 -m venv .cache/sam && .cache/sam/bin/pip install aws-sam-cli", "",
+		trouble.SAM, "",
 	},
 	{
 		"docker", []string{"docker"}, []string{"version", "--format", "{{.Server.Version}}"}, [2]int{20, 10}, "make sam-local",
@@ -47,7 +49,19 @@ var wanted = []tool{
 	},
 	{
 		"java", []string{"java"}, []string{"-version"}, [2]int{17, 0}, "make run-engines, make sam-local",
-		"apt-get install default-jre-headless", "",
+		"apt-get install default-jdk-headless", "",
+	},
+	{
+		"javac", []string{"javac"}, []string{"-version"}, [2]int{17, 0}, "make engines",
+		"apt-get install default-jdk-headless", "",
+	},
+	{
+		"mvn", []string{"mvn"}, []string{"--version"}, [2]int{}, "make engines",
+		"apt-get install maven", "",
+	},
+	{
+		"python3", []string{"python3"}, []string{"--version"}, [2]int{}, "make sam, make engines",
+		"apt-get install python3-venv", "",
 	},
 	{
 		"node", []string{"node"}, []string{"--version"}, [2]int{18, 0}, "make browser, make test",

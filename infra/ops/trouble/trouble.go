@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go"
 
 	"buzon/infra/ops/stack"
@@ -22,6 +23,7 @@ const (
 	SignIn = "aws configure, or: export AWS_PROFILE=… and aws sso login"
 	Region = "export AWS_REGION=eu-west-1, or any other region"
 	Deploy = "make deploy"
+	SAM    = "make sam"
 )
 
 // Error is trouble with its remedy.
@@ -54,6 +56,10 @@ func Of(err error) *Error {
 	var away *stack.Absent
 	if errors.As(err, &away) {
 		return &Error{away.Error(), "make deploy; or name another: STACK=…, AWS_REGION=…"}
+	}
+	var profile config.SharedConfigProfileNotExistError
+	if errors.As(err, &profile) {
+		return &Error{fmt.Sprintf("credentials: there is no profile %q on this machine", profile.Profile), "aws configure --profile " + profile.Profile + ", or: unset AWS_PROFILE"}
 	}
 	var call *smithy.OperationError
 	doing := "AWS"

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go"
 
 	"buzon/infra/ops/stack"
@@ -33,6 +34,7 @@ func TestOf(t *testing.T) {
 		{"away", call("ResourceNotFoundException", "Requested resource not found"), "table buzon: not there", "make deploy"},
 		{"another answer", call("ThrottlingException", "Rate exceeded"), "table buzon: DynamoDB DescribeTable: ThrottlingException: Rate exceeded", ""},
 		{"no credentials", errors.New("get identity: get credentials: no EC2 IMDS role found"), "credentials: none found", "aws configure"},
+		{"a profile that is not there", fmt.Errorf("AWS settings: %w", config.SharedConfigProfileNotExistError{Profile: "acme"}), `credentials: there is no profile "acme" on this machine`, "aws configure --profile acme"},
 		{"no region", errors.New("resolve endpoint: Invalid Configuration: Missing Region"), "region: none set", "export AWS_REGION"},
 		{"no name", &url.Error{Op: "Post", URL: "https://x/secret", Err: &net.DNSError{Name: "sqs.eu-west-9.amazonaws.com", Err: "no such host"}}, "network: sqs.eu-west-9.amazonaws.com has no address here", "look at"},
 		{"too slow", fmt.Errorf("x: %w", context.DeadlineExceeded), "AWS: no answer in time", "look at"},
