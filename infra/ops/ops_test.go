@@ -277,6 +277,19 @@ func TestTenantOnAWS(t *testing.T) {
 	}
 }
 
+func TestTenantAgain(t *testing.T) {
+	d := newDesk(t)
+	d.aws.Set("Invoke buzon-admin", `{"tenant":"acme","admin_token":"bzn_acme_y"}`)
+	if code := d.do(t, "tenant", "--again", "--id", "acme", "--stack", "buzon"); code != exitWell || d.out.String() != "bzn_acme_y\n" {
+		t.Errorf("%d, %q, %s", code, &d.out, &d.errs)
+	}
+	for _, args := range [][]string{{"--again", "--stack", "buzon"}, {"--again", "--id", "acme"}, {"--again", "--id", "Acme!", "--stack", "buzon"}} {
+		if code := d.do(t, append([]string{"tenant"}, args...)...); code == exitWell || d.out.String() != "" {
+			t.Errorf("%q: %d, %q", args, code, &d.out)
+		}
+	}
+}
+
 func TestTenantHere(t *testing.T) {
 	d := newDesk(t)
 	if code := d.do(t, "tenant", "--name", "Acme"); code != exitWrong || !strings.Contains(d.errs.String(), "DATA=.cache/engines/run") || len(d.aws.Seen()) != 0 {

@@ -21,6 +21,7 @@ const tenantHelp = `tenant makes a company with its first admin and prints the a
 
   tenant --name "Acme" [--id acme]                   on this machine: asks the running make run
   tenant --name "Acme" [--id acme] --stack buzon     on AWS: calls the stack's admin function
+  tenant --again --id acme --stack buzon             a new token of that company's first admin
 
 --stack or the environment variable STACK means AWS; without them it is the local run that DATA's
 demo.json tells of, or the one at --url. The first company on AWS also brings the signing keys;
@@ -37,18 +38,22 @@ func tenantCommand(ctx context.Context, w *world, args []string) error {
 	id := fs.String("id", "", "its short id, 1 to 16 of a–z and 0–9; made from the name if missing")
 	stackName := fs.String("stack", w.env("STACK"), "name of the stack; or environment STACK; without it the local run")
 	url := fs.String("url", "", "the local run there, such as http://127.0.0.1:3000")
+	again := fs.Bool("again", false, "on AWS: the company exists and its token is lost; make a new one")
 	asJSON := fs.Bool("json", false, "print {tenant, admin_token}")
 	if _, err := parse(fs, args, 0); err != nil {
 		return err
 	}
 	*name = strings.TrimSpace(*name)
-	if *name == "" {
+	if *again && (*id == "" || *stackName == "" || *url != "") {
+		return &usage{"--again takes a company on AWS: make tenant ID=acme ARGS=--again STACK=buzon"}
+	}
+	if *name == "" && !*again {
 		return &usage{"a name is needed: make tenant NAME='Acme'"}
 	}
 	if *url != "" && given(fs, "stack") {
 		return &usage{"--stack is for AWS, --url for a local run: one of them"}
 	}
-	derived := *id == ""
+	derived := *id == "" // never with --again
 	if derived {
 		*id = company.ID(*name)
 	}
@@ -60,7 +65,7 @@ func tenantCommand(ctx context.Context, w *world, args []string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, tenantTimeout)
 	defer cancel()
-	made, where, err := w.makeCompany(ctx, *stackName, *url, *id, *name)
+	made, where, err := w.makeCompany(ctx, *stackName, *url, *id, *name, *again)
 	if err != nil {
 		return err
 	}
@@ -75,7 +80,7 @@ func tenantCommand(ctx context.Context, w *world, args []string) error {
 	return err
 }
 
-func (w *world) makeCompany(ctx context.Context, stackName, url, id, name string) (company.Made, string, error) {
+func (w *world) makeCompany(ctx context.Context, stackName, url, id, name string, again bool) (company.Made, string, error) {
 	if stackName == "" || url != "" {
 		base, err := w.localRun(url)
 		if err != nil {
@@ -95,6 +100,10 @@ func (w *world) makeCompany(ctx context.Context, stackName, url, id, name string
 	function := s.Function("admin")
 	if function == "" {
 		return company.Made{}, "", &trouble.Error{Text: "stack " + stackName + ": it has no AdminFunction", Mend: trouble.Deploy}
+	}
+	if again {
+		made, err := company.TokenOnAWS(ctx, lambda.NewFromConfig(c), function, id)
+		return made, "in stack " + stackName, err
 	}
 	made, err := company.OnAWS(ctx, lambda.NewFromConfig(c), function, id, name)
 	return made, "in stack " + stackName, err

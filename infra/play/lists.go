@@ -150,8 +150,12 @@ func lists(ctx context.Context, p *play) {
 			if err := p.api(ctx, http.MethodDelete, path, nil, nil); err != nil {
 				return err
 			}
-			if err := p.api(ctx, http.MethodGet, path, nil, nil); err == nil || !strings.Contains(err.Error(), ": 404 ") {
-				return fmt.Errorf("%s is there after it was deleted: %v", path, err)
+			err := p.api(ctx, http.MethodGet, path, nil, nil)
+			if err == nil {
+				return fmt.Errorf("%s is there after it was deleted", path)
+			}
+			if !strings.Contains(err.Error(), ": 404 ") {
+				return err
 			}
 		}
 		return nil

@@ -50,13 +50,23 @@ func ID(name string) string {
 type request struct {
 	Command string `json:"command,omitempty"`
 	ID      string `json:"id"`
-	Name    string `json:"name"`
+	Name    string `json:"name,omitempty"`
 }
 
-// OnAWS asks the stack's admin function. It asks once: were a lost answer asked
-// for again, the company would be there and its token lost.
+// OnAWS asks the stack's admin function for a new company. It asks once: were a lost
+// answer asked for again, the company would be there and its token lost.
 func OnAWS(ctx context.Context, client *sdk.Client, function, id, name string) (Made, error) {
-	payload, err := json.Marshal(request{"tenant", id, name})
+	return invoke(ctx, client, function, request{"tenant", id, name})
+}
+
+// TokenOnAWS asks it for a new token of the first admin of a company that exists.
+func TokenOnAWS(ctx context.Context, client *sdk.Client, function, id string) (Made, error) {
+	return invoke(ctx, client, function, request{Command: "token", ID: id})
+}
+
+func invoke(ctx context.Context, client *sdk.Client, function string, ask request) (Made, error) {
+	id := ask.ID
+	payload, err := json.Marshal(ask)
 	if err != nil {
 		return Made{}, fmt.Errorf("company %s: %w", id, err)
 	}
@@ -82,6 +92,8 @@ func refusal(id, function string, payload []byte) error {
 	switch {
 	case strings.HasSuffix(e.Message, string(fault.Conflict)):
 		return exists(id)
+	case strings.HasSuffix(e.Message, string(fault.NotFound)):
+		return &trouble.Error{Text: "company " + id + ": there is none, or its first admin is gone", Mend: "make tenant NAME=…, for a new company"}
 	case strings.HasSuffix(e.Message, string(fault.Invalid)):
 		return &trouble.Error{Text: "company " + id + ": " + e.Message, Mend: "a name, and an id of 1 to 16 of a–z and 0–9"}
 	}
@@ -91,7 +103,7 @@ func refusal(id, function string, payload []byte) error {
 func exists(id string) error {
 	return &trouble.Error{
 		Text: "company " + id + ": exists already; its token was shown when it was made",
-		Mend: "another id (ID=…), or a new token by one of its admins: POST /v1/specialists/{id}/tokens",
+		Mend: "another id (ID=…); if the token is lost, a new one: by one of its admins (POST /v1/specialists/{id}/tokens), or on AWS make tenant ID=" + id + " ARGS=--again STACK=…",
 	}
 }
 

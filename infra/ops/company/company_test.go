@@ -63,6 +63,7 @@ func TestOnAWS(t *testing.T) {
 		{"a name that cannot be", awstest.Answer{Header: failed, Body: `{"errorMessage":"name: invalid","errorType":"wrapError"}`}, "name: invalid", "a name"},
 		{"a missing table", awstest.Answer{Header: failed, Body: `{"errorMessage":"table buzon: not there","errorType":"Missing"}`}, "table buzon: not there", "make doctor"},
 		{"out of time", awstest.Answer{Header: failed, Body: `{"errorMessage":"RequestId: 1 Error: Task timed out after 30.00 seconds"}`}, "timed out", "make logs"},
+		{"is not there", awstest.Answer{Header: failed, Body: `{"errorMessage":"company acme: not found","errorType":"wrapError"}`}, "there is none", "make tenant"},
 		{"no reason", awstest.Answer{Header: failed, Body: `null`}, "without saying why", "make logs"},
 		{"no token", awstest.Answer{Body: `{"tenant":"acme"}`}, "no token", "make doctor"},
 		{"of another company", awstest.Answer{Body: `{"tenant":"other","admin_token":"bzn_other_x"}`}, "no token", "make doctor"},
@@ -81,6 +82,16 @@ func TestOnAWS(t *testing.T) {
 		if made != (Made{}) {
 			t.Errorf("%s: %+v", c.say, made)
 		}
+	}
+}
+
+// TestTokenOnAWS: a token that was lost is made anew by the same function.
+func TestTokenOnAWS(t *testing.T) {
+	a := awstest.Well()
+	a.Answers["Invoke buzon-admin"] = awstest.Answer{Body: `{"tenant":"acme","admin_token":"bzn_acme_y"}`}
+	made, err := TokenOnAWS(t.Context(), sdk.NewFromConfig(a.Config()), "buzon-admin", "acme")
+	if err != nil || made != (Made{"acme", "bzn_acme_y"}) {
+		t.Errorf("%+v, %v", made, err)
 	}
 }
 
