@@ -415,3 +415,28 @@ type countingSuspects struct{ marks int }
 
 func (s *countingSuspects) Mark(context.Context, string) (int, error) { s.marks++; return 0, nil }
 func (s *countingSuspects) Clear(context.Context, string) error       { return nil }
+
+// stalling marks a suspect only when its caller gives up.
+type stalling struct{ memory }
+
+func (s *stalling) Mark(ctx context.Context, _ string) (int, error) {
+	if _, bounded := ctx.Deadline(); !bounded {
+		return 0, errors.New("for ever")
+	}
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+// TestAMarkThatStallsCostsAStep: and not the batch's time, which would look like a
+// death of the suspect.
+func TestAMarkThatStallsCostsAStep(t *testing.T) {
+	ran := false
+	w := &Worker{
+		Handle: func(context.Context, Record) error { ran = true; return nil },
+		Alone:  &stalling{}, Step: time.Millisecond,
+	}
+	failures := w.Work(t.Context(), batchOf("g/a:9"))
+	if len(failures) != 1 || !errors.Is(failures[0].Err, context.DeadlineExceeded) || ran {
+		t.Errorf("%+v, handled %v", failures, ran)
+	}
+}

@@ -3,6 +3,7 @@ package web_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -306,5 +307,21 @@ func TestBridgeRunsTheEdge(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "s3cret") {
 		t.Errorf("the log holds a secret: %s", log)
+	}
+}
+
+// TestBridgeLeavesTimeToAnswer: what a handler waits for ends before the function
+// does, so that the caller hears of it.
+func TestBridgeLeavesTimeToAnswer(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	end, _ := ctx.Deadline()
+	var seen time.Time
+	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen, _ = r.Context().Deadline() })
+	if _, err := web.Bridge(h)(ctx, event(t, `{"rawPath":"/","requestContext":{"http":{"method":"GET"}}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if left := end.Sub(seen); left != 500*time.Millisecond {
+		t.Errorf("the handler ends %s before the function", left)
 	}
 }
