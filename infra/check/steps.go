@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -137,10 +138,14 @@ func fuzz(ctx context.Context, s settings) error {
 		each = min(fuzzMost, fuzzTotal/time.Duration(len(targets))).Round(100 * time.Millisecond)
 	}
 	for _, t := range targets {
-		from := time.Now()
-		out, err := fuzzOnce(ctx, t, each)
-		for try := 1; err != nil && cutShort(out) && try < fuzzTries; try++ {
-			out, err = fuzzOnce(ctx, t, each)
+		from, long := time.Now(), each
+		out, err := fuzzOnce(ctx, t, long)
+		for try := 1; (err != nil && cutShort(out) || err == nil && seedsOnly(out)) && try < fuzzTries; try++ {
+			long *= 2 // what is known already may take all of it
+			out, err = fuzzOnce(ctx, t, long)
+		}
+		if err == nil && seedsOnly(out) {
+			err = errors.New("nothing new was tried, only what is known")
 		}
 		if err != nil {
 			fmt.Fprintf(s.out, "%s", out)
@@ -152,7 +157,7 @@ func fuzz(ctx context.Context, s settings) error {
 }
 
 // fuzzTries is how often a target is begun when the fuzzer ends with its own
-// deadline instead of a finding.
+// deadline instead of a finding, or before it has made anything up.
 const fuzzTries = 3
 
 // fuzzOnce runs one target. -run gets it too: its seeds run before anything is
@@ -218,10 +223,13 @@ var execs = regexp.MustCompile(`execs: (\d+)`)
 func lastCount(out []byte) string {
 	all := execs.FindAllSubmatch(out, -1)
 	if len(all) == 0 {
-		return "seeds only"
+		return "no inputs"
 	}
 	return string(bytes.TrimSpace(all[len(all)-1][1])) + " inputs"
 }
+
+// seedsOnly tells that the fuzzer ended before it made up an input.
+func seedsOnly(out []byte) bool { return !execs.Match(out) }
 
 // browser walks the pages in Chromium, driven from Node.js: the test that go test
 // alone leaves out.

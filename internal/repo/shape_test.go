@@ -103,6 +103,44 @@ func applies(patterns []string, p string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool { return match(pattern, p) })
 }
 
+// TestMains: the main of a function wires and nothing else: short, no branch, no
+// variable of the package, nothing but main.
+func TestMains(t *testing.T) {
+	const most = 40
+	found := 0
+	for _, p := range packages(t) {
+		if !strings.HasPrefix(p.path, "functions/") {
+			continue
+		}
+		found++
+		if len(p.files) != 1 {
+			t.Errorf("%s: %d files, want main.go alone", p.path, len(p.files))
+		}
+		for _, f := range p.files {
+			if f.lines > most {
+				t.Errorf("%s has %d lines, more than %d", f.name, f.lines, most)
+			}
+			for _, d := range f.ast.Decls {
+				g, generic := d.(*ast.GenDecl)
+				m, function := d.(*ast.FuncDecl)
+				if generic && g.Tok != token.IMPORT || function && m.Name.Name != "main" {
+					t.Errorf("%s: more than main", f.fset.Position(d.Pos()))
+				}
+			}
+			ast.Inspect(f.ast, func(n ast.Node) bool {
+				switch n.(type) {
+				case *ast.IfStmt, *ast.SwitchStmt, *ast.ForStmt, *ast.RangeStmt:
+					t.Errorf("%s: a main that decides", f.fset.Position(n.Pos()))
+				}
+				return true
+			})
+		}
+	}
+	if found == 0 {
+		t.Error("no function was found")
+	}
+}
+
 // TestChance: the core makes nothing up by itself.
 func TestChance(t *testing.T) {
 	core := []string{"internal/store", "internal/bot", "internal/pipeline", "internal/desk", "internal/channel", "internal/channel/*"}
