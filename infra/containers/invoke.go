@@ -42,6 +42,7 @@ var long = strings.Repeat("x", 100_000)
 var samples = []sample{
 	{function: "WebhookFunction", event: "webhook/gupshup-v2-text.json", status: 200},
 	{function: "InboundFunction", event: "inbound/message.json"},
+	{function: "InboundFunction", event: "inbound/message.json"}, // a copy, which finds the turn made
 	{function: "ApiFunction", event: "api/health.json", status: 200, body: true},
 	{function: "InboundFunction", event: "inbound/not-json.json", damaged: true},
 	{function: "OutboundFunction", event: "inbound/not-json.json", damaged: true},
