@@ -67,7 +67,11 @@ func crashes(ctx context.Context, p *play) {
 	})
 	defer p.gupshup.behave(nil)
 
-	p.check(fmt.Sprintf("%d conversations, every message one to five times and out of order, while the process is killed %d times", len(people), times), func() error {
+	sentence := fmt.Sprintf("%d conversations, every message one to five times and out of order", len(people))
+	if !calm {
+		sentence += fmt.Sprintf(", while the process is killed %d times", times)
+	}
+	p.check(sentence, func() error {
 		k := p.killer(len(people)*len(script), times)
 		err := crowdOf(people, abreast, func(x *person) error { return x.babble(ctx, k) })
 		return errors.Join(err, k.done())

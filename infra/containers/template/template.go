@@ -23,7 +23,6 @@ type Function struct {
 	Stage   string   // its word everywhere else, "inbound"
 	Env     []string // the settings that it declares, by name
 	Routes  []Route  // of the HTTP API; the order of the template is not kept
-	URL     bool     // it has an address of its own besides
 	Source  *Source  // the queue whose batches it is called with
 	Clock   *Clock   // the schedule that calls it
 	Timeout time.Duration
@@ -168,7 +167,6 @@ func (s *stack) function(id string, res object) (Function, error) {
 		}
 	}
 	slices.Sort(f.Env)
-	f.URL = own["FunctionUrlConfig"] != nil
 	if err := s.events(&f, own.object("Events")); err != nil {
 		return f, err
 	}

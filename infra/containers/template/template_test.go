@@ -51,7 +51,6 @@ Resources:
   PortalFunction:
     Type: AWS::Serverless::Function
     Properties:
-      FunctionUrlConfig: {AuthType: NONE}
       Policies:
         - SSMParameterReadPolicy: {ParameterName: x}
         - Statement: {Effect: Allow, Action: s3:GetObject, Resource: x}
@@ -99,7 +98,7 @@ func TestRead(t *testing.T) {
 			Grants: []string{"s3:ListBucket", "sqs:ReceiveMessage"}, Unseen: map[string]string{"s3:ListBucket": "It lets S3 answer 404."},
 		},
 		{
-			ID: "PortalFunction", Stage: "portal", Env: []string{"GOMAXPROCS", "TABLE"}, Timeout: 7 * time.Second, URL: true,
+			ID: "PortalFunction", Stage: "portal", Env: []string{"GOMAXPROCS", "TABLE"}, Timeout: 7 * time.Second,
 			Routes: []Route{{"GET", "/c/{proxy+}"}, {"ANY", "/t/{proxy+}"}}, Clock: &Clock{Scheduler: true, Input: `{"x":1}`},
 			Grants: []string{"s3:GetObject", "s3:PutObject", "ssm:DescribeParameters", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"},
 			Unseen: map[string]string{},
