@@ -110,6 +110,8 @@ func consume(t *testing.T, c *Consumer, w *queue.Worker, handle func(*bench, con
 		}()
 		b.stop = func() { cancel(); <-ended }
 		defer b.stop()
+		// The consumer polls on the beat, the test acts off it: never both at once.
+		time.Sleep(minPoll / 2)
 		test(b)
 	})
 }
