@@ -3,6 +3,7 @@ package blob
 import (
 	"fmt"
 	"mime"
+	"strings"
 
 	"buzon/internal/fault"
 )
@@ -32,4 +33,18 @@ func (d Download) Valid() error {
 		return nil
 	}
 	return ValidType(d.ContentType)
+}
+
+// Valid tells with a fault.Invalid why no store signs such a form.
+func (u Upload) Valid() error {
+	if u.Expires <= 0 || u.Expires > MaxForm {
+		return fmt.Errorf("form for %s, at most %s are given: %w", u.Expires, MaxForm, fault.Invalid)
+	}
+	if u.MinBytes < 0 || u.MaxBytes < max(1, u.MinBytes) || u.MaxBytes > MaxUpload {
+		return fmt.Errorf("form for %d to %d bytes, at most %d are taken: %w", u.MinBytes, u.MaxBytes, MaxUpload, fault.Invalid)
+	}
+	if strings.Contains(u.ContentType, "$") {
+		return fmt.Errorf("form with a $ in its content type: %w", fault.Invalid)
+	}
+	return ValidType(u.ContentType)
 }

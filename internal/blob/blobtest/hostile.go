@@ -122,6 +122,11 @@ func (h *Hostile) Link(ctx context.Context, key string, d blob.Download) (string
 	return h.inner.Link(ctx, key, d)
 }
 
+// Form implements [blob.Store].
+func (h *Hostile) Form(ctx context.Context, key string, u blob.Upload) (blob.Form, error) {
+	return h.inner.Form(ctx, key, u)
+}
+
 // cut breaks off after some bytes.
 type cut struct {
 	io.ReadCloser

@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,9 +25,9 @@ import (
 // Subject is a store under test.
 type Subject struct {
 	blob.Store
-	// Client fetches links; nil: http.DefaultClient.
+	// Client fetches links and posts forms; nil: http.DefaultClient.
 	Client *http.Client
-	// Advance lets time pass for the links: it moves their clock, or, with Waits,
+	// Advance lets time pass for links and forms: it moves their clock, or, with Waits,
 	// waits a little longer than asked for.
 	Advance func(time.Duration)
 	// Waits tells that Advance takes real time, so that the suite asks for little.
@@ -39,6 +40,13 @@ type Subject struct {
 // Suite is what every file store of this system must do. Open gives a store
 // without objects each time; all of them have the same exceptions.
 func Suite(t *testing.T, open func(t *testing.T) Subject) {
+	suite(t, slices.Concat(cases, formCases), open)
+}
+
+// Forms is the part of Suite that is about forms.
+func Forms(t *testing.T, open func(t *testing.T) Subject) { suite(t, formCases, open) }
+
+func suite(t *testing.T, cases []suiteCase, open func(t *testing.T) Subject) {
 	cannot := open(t).Cannot
 	excepted := 0
 	for _, c := range cases {
@@ -54,10 +62,12 @@ func Suite(t *testing.T, open func(t *testing.T) Subject) {
 	}
 }
 
-var cases = []struct {
+type suiteCase struct {
 	name string
 	run  func(*check)
-}{
+}
+
+var cases = []suiteCase{
 	{"what is put is got, with its size, hash and type", func(c *check) {
 		for key, body := range map[string]string{
 			"a":                              "hello",
@@ -162,12 +172,16 @@ var cases = []struct {
 			c.refused(c.Delete(c.Context(), key), fault.Invalid)
 			_, err = c.Link(c.Context(), key, blob.Download{FileName: "x", Expires: time.Minute})
 			c.refused(err, fault.Invalid)
+			_, err = c.Form(c.Context(), key, image)
+			c.refused(err, fault.Invalid)
 		}
 	}},
 	{"a type that is none is refused", func(c *check) {
 		for _, contentType := range []string{"x y", "text/plain\r\nX: y", "text/é", "/"} {
 			c.refused(c.Put(c.Context(), "a", contentType, strings.NewReader("x")), fault.Invalid)
 			_, err := c.Link(c.Context(), "a", blob.Download{FileName: "x", ContentType: contentType, Expires: time.Minute})
+			c.refused(err, fault.Invalid)
+			_, err = c.Form(c.Context(), "a", blob.Upload{ContentType: contentType, MaxBytes: 1, Expires: time.Minute})
 			c.refused(err, fault.Invalid)
 		}
 	}},
@@ -333,13 +347,20 @@ func (c *check) fetch(link string) (int, http.Header, string) {
 
 func (c *check) do(req *http.Request) (int, http.Header, string) {
 	c.Helper()
+	status, header, body, err := c.try(req)
+	c.must(err)
+	return status, header, body
+}
+
+func (c *check) try(req *http.Request) (status int, header http.Header, body string, err error) {
 	client := c.Client
 	if client == nil {
 		client = http.DefaultClient
 	}
 	res, err := client.Do(req)
-	c.must(err)
-	body, err := io.ReadAll(res.Body)
-	c.must(errors.Join(err, res.Body.Close()))
-	return res.StatusCode, res.Header, string(body)
+	if err != nil {
+		return 0, nil, "", err
+	}
+	text, err := io.ReadAll(res.Body)
+	return res.StatusCode, res.Header, string(text), errors.Join(err, res.Body.Close())
 }

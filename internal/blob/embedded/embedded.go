@@ -60,6 +60,7 @@ type footer struct {
 	ContentType string `json:"content_type"`
 	Size        int64  `json:"size"`
 	SHA256      string `json:"sha256"`
+	Form        bool   `json:"form,omitempty"` // it came by one
 }
 
 // Open opens the folder, makes it if there is none, and clears away what a
@@ -100,19 +101,24 @@ func (s *Store) Put(ctx context.Context, key, contentType string, body io.ReadSe
 	if err := blob.ValidType(contentType); err != nil {
 		return err
 	}
+	return s.add(ctx, key, contentType, body, false)
+}
+
+// add stores an object whose key and type are valid.
+func (s *Store) add(ctx context.Context, key, contentType string, body io.Reader, byForm bool) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("object %s: %w", key, err)
 	}
 	if _, err := os.Lstat(s.path(key)); err == nil {
 		return fmt.Errorf("object %s: %w", key, fault.Conflict)
 	}
-	if err := s.put(key, contentType, body); err != nil {
+	if err := s.write(key, contentType, body, byForm); err != nil {
 		return fmt.Errorf("object %s: %w", key, err)
 	}
 	return nil
 }
 
-func (s *Store) put(key, contentType string, body io.Reader) (err error) {
+func (s *Store) write(key, contentType string, body io.Reader, byForm bool) (err error) {
 	f, err := os.CreateTemp(s.unfinished(), "put-")
 	if err != nil {
 		return err
@@ -127,7 +133,7 @@ func (s *Store) put(key, contentType string, body io.Reader) (err error) {
 	if err != nil {
 		return err
 	}
-	foot, err := json.Marshal(footer{key, contentType, size, hex.EncodeToString(hash.Sum(nil))})
+	foot, err := json.Marshal(footer{key, contentType, size, hex.EncodeToString(hash.Sum(nil)), byForm})
 	if err != nil {
 		return err
 	}
@@ -166,14 +172,19 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, blob.Info, 
 	if err != nil {
 		return nil, blob.Info{}, err
 	}
-	return o, o.info, nil
+	info := o.info
+	if o.byForm {
+		info.SHA256 = [sha256.Size]byte{} // as S3 has it, so that nobody relies on it
+	}
+	return o, info, nil
 }
 
 // object is an open object: its bytes without the footer.
 type object struct {
 	*io.SectionReader
-	file *os.File
-	info blob.Info
+	file   *os.File
+	info   blob.Info
+	byForm bool
 }
 
 func (o *object) Close() error { return o.file.Close() }
@@ -186,43 +197,43 @@ func (s *Store) open(key string) (*object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("object %s: %w", key, err)
 	}
-	info, err := describe(f, key)
+	info, byForm, err := describe(f, key)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("object %s: %w", key, err), f.Close())
 	}
-	return &object{io.NewSectionReader(f, 0, info.Size), f, info}, nil
+	return &object{io.NewSectionReader(f, 0, info.Size), f, info, byForm}, nil
 }
 
 var errDamaged = errors.New("file is damaged")
 
 // describe reads the footer.
-func describe(f *os.File, key string) (blob.Info, error) {
+func describe(f *os.File, key string) (info blob.Info, byForm bool, err error) {
 	stat, err := f.Stat()
 	if err != nil {
-		return blob.Info{}, err
+		return blob.Info{}, false, err
 	}
 	var length [4]byte
 	if _, err := f.ReadAt(length[:], stat.Size()-4); err != nil {
-		return blob.Info{}, errDamaged
+		return blob.Info{}, false, errDamaged
 	}
 	n := int64(binary.BigEndian.Uint32(length[:]))
 	at := stat.Size() - 4 - n
 	if n > maxFooter || at < 0 {
-		return blob.Info{}, errDamaged
+		return blob.Info{}, false, errDamaged
 	}
 	text := make([]byte, n)
 	if _, err := f.ReadAt(text, at); err != nil {
-		return blob.Info{}, errDamaged
+		return blob.Info{}, false, errDamaged
 	}
 	var foot footer
 	if err := json.Unmarshal(text, &foot); err != nil || foot.Size != at || foot.Key != key {
-		return blob.Info{}, errDamaged
+		return blob.Info{}, false, errDamaged
 	}
-	info := blob.Info{Size: foot.Size, ContentType: foot.ContentType}
+	info = blob.Info{Size: foot.Size, ContentType: foot.ContentType}
 	if n, err := hex.Decode(info.SHA256[:], []byte(foot.SHA256[:min(len(foot.SHA256), 64)])); err != nil || n != 32 {
-		return blob.Info{}, errDamaged
+		return blob.Info{}, false, errDamaged
 	}
-	return info, nil
+	return info, foot.Form, nil
 }
 
 // Delete implements [blob.Store].

@@ -57,7 +57,8 @@ func (s *Store) sign(parts ...string) []byte {
 
 // Handler answers the links, under /files/: GET and HEAD, with ranges, always
 // as an attachment (T22). A wrong signature and an expired link get 403, both
-// before anything is looked up; an object that is gone gets 404.
+// before anything is looked up; an object that is gone gets 404. What forms post
+// to /files/ itself it answers as S3 does.
 func (s *Store) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -65,6 +66,10 @@ func (s *Store) Handler() http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
 		h.Set("Referrer-Policy", "no-referrer")
+		if r.Method == http.MethodPost && r.URL.Path == prefix {
+			s.upload(w, r)
+			return
+		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			h.Set("Allow", "GET, HEAD")
 			refuse(w, http.StatusMethodNotAllowed, "only GET and HEAD")

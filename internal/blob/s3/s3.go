@@ -2,6 +2,7 @@
 package s3
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -9,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"hash/crc64"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -133,26 +136,39 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, blob.Info, 
 		return nil, blob.Info{}, s.explain(key, "get", err)
 	}
 	info := blob.Info{Size: resp.ContentLength, ContentType: resp.Header.Get("Content-Type")}
-	sum, err := base64.StdEncoding.DecodeString(resp.Header.Get("X-Amz-Checksum-Sha256"))
-	if err != nil || len(sum) != len(info.SHA256) || info.Size < 0 {
-		return nil, blob.Info{}, errors.Join(fmt.Errorf("object %s: stored without its size or SHA-256", key), resp.Body.Close())
+	body := &checked{ReadCloser: resp.Body}
+	sum := resp.Header.Get("X-Amz-Checksum-Sha256")
+	if sum != "" {
+		body.hash = sha256.New()
+	} else {
+		sum, body.hash = resp.Header.Get("X-Amz-Checksum-Crc64nvme"), crc64.New(nvme)
 	}
-	copy(info.SHA256[:], sum)
-	return &checked{ReadCloser: resp.Body, hash: sha256.New(), want: info.SHA256}, info, nil
+	body.want, err = base64.StdEncoding.DecodeString(sum)
+	if err != nil || len(body.want) != body.hash.Size() || info.Size < 0 {
+		return nil, blob.Info{}, errors.Join(fmt.Errorf("object %s: stored without its size or hash", key), resp.Body.Close())
+	}
+	if len(body.want) == len(info.SHA256) {
+		info.SHA256 = [sha256.Size]byte(body.want)
+	}
+	return body, info, nil
 }
+
+// nvme is the table of the checksum that S3 makes of an object that came without
+// one, as from a form (S3 user guide, "checking object integrity").
+var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 
 // checked is a body that ends in an error if it does not have its hash.
 type checked struct {
 	io.ReadCloser
 	hash hash.Hash
-	want [sha256.Size]byte
+	want []byte
 }
 
 func (c *checked) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.hash.Write(p[:n])
-	if errors.Is(err, io.EOF) && [sha256.Size]byte(c.hash.Sum(nil)) != c.want {
-		return n, errors.New("object is not what was stored: its SHA-256 differs")
+	if errors.Is(err, io.EOF) && !bytes.Equal(c.hash.Sum(nil), c.want) {
+		return n, errors.New("object is not what was stored: its hash differs")
 	}
 	return n, err
 }
@@ -192,6 +208,33 @@ func (s *Store) Link(ctx context.Context, key string, d blob.Download) (string, 
 		return "", fmt.Errorf("link to %s: %w", key, err)
 	}
 	return address, nil
+}
+
+// Form implements [blob.Store]. It asks nobody. A form ends with the credentials
+// that signed it, should they end before; their role needs s3:PutObject.
+func (s *Store) Form(ctx context.Context, key string, u blob.Upload) (blob.Form, error) {
+	if err := blob.ValidKey(key); err != nil {
+		return blob.Form{}, err
+	}
+	if err := u.Valid(); err != nil {
+		return blob.Form{}, fmt.Errorf("form for %s: %w", key, err)
+	}
+	own := map[string]string{"key": key, "content-type": u.ContentType, "success_action_status": "204"}
+	conditions := []any{map[string]string{"bucket": s.bucket}, []any{"content-length-range", u.MinBytes, u.MaxBytes}}
+	for _, name := range []string{"key", "content-type", "success_action_status"} {
+		conditions = append(conditions, map[string]string{name: own[name]})
+	}
+	until := s.links.Now().Add(u.Expires).UTC().Truncate(time.Millisecond)
+	fields, err := s.links.Form(ctx, until, conditions)
+	if err != nil {
+		return blob.Form{}, fmt.Errorf("form for %s: %w", key, err)
+	}
+	maps.Copy(fields, own)
+	address := s.links.Endpoint + "/"
+	if s.pathStyle {
+		address += s.bucket
+	}
+	return blob.Form{URL: address, Fields: fields, ExpiresAt: until}, nil
 }
 
 // explain is err in the words of package fault.
