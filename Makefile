@@ -9,10 +9,10 @@ export GOLANGCI_LINT = $(CURDIR)/.cache/golangci-lint-$(GOLANGCI_VERSION)/golang
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test lint fuzz browser play soak bench audit tools clean \
-	run-engines sam-local sam-build engines sam doctor dlq tenant logs outputs deploy delete
+	run-engines sam-local sam-build engines sam doctor dlq tenant lint-template logs outputs deploy delete
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build and start the whole system on this machine; Ctrl-C stops it
 	@exec bin/buzon
@@ -82,6 +82,9 @@ dlq: ## list dead letters; ARGS='show inbound' or ARGS='redrive inbound --yes'
 
 tenant: ## make a company and print its admin's token: NAME='Acme', on AWS with STACK=buzon
 	@go run ./infra/ops tenant --name "$$NAME" --id "$$ID" $(ARGS)
+
+lint-template: ## look requests for templates over: FILE=request.json ARGS='-provider meta -lang es'
+	@go run ./infra/ops lint-template $(FILE) $(ARGS)
 
 logs: ## follow the functions' logs; ARGS='--function webhook'
 	@go run ./infra/ops logs $(ARGS)

@@ -13,6 +13,7 @@ func main() {
 	cloud.Run(func(c *cloud.Cloud) any {
 		clock := &pipeline.Clock{
 			Store: c.Store(), Blobs: c.Blobs(), Inbound: c.Queue("INBOUND_QUEUE"), Outbound: c.Queue("OUTBOUND_QUEUE"),
+			Approvals: c.Queue("APPROVALS_QUEUE"),
 			Dead: map[string]queue.DeadLetters{
 				desk.StageInbound: c.Queue("INBOUND_DEAD"), desk.StageOutbound: c.Queue("OUTBOUND_DEAD"), desk.StageApprovals: c.Queue("APPROVALS_DEAD"),
 			},

@@ -5,6 +5,7 @@ package main
 import (
 	"buzon/internal/channel"
 	"buzon/internal/channel/gupshup"
+	"buzon/internal/channel/meta"
 	"buzon/internal/cloud"
 	"buzon/internal/link"
 	"buzon/internal/pipeline"
@@ -18,7 +19,7 @@ func main() {
 			Store: store, Keys: &link.Keys{Secrets: c.Secrets()}, Blobs: blobs, Outbound: c.Queue("OUTBOUND_QUEUE"),
 			Webhook: &pipeline.Webhook{
 				Store: store, Blobs: blobs, Inbound: queue, Approvals: c.Queue("APPROVALS_QUEUE"),
-				Providers: map[string]channel.Provider{"gupshup": gupshup.Provider{Now: c.Now}},
+				Providers: map[string]channel.Provider{"gupshup": gupshup.Provider{Now: c.Now}, "meta": meta.Provider{Now: c.Now}},
 				Now:       c.Now, RealNow: c.Now, Log: c.Log,
 			},
 			Now: c.Now, NewID: c.NewID, Log: c.Log,

@@ -7,6 +7,7 @@ import (
 
 	"buzon/internal/channel"
 	"buzon/internal/channel/gupshup"
+	"buzon/internal/channel/meta"
 	"buzon/internal/cloud"
 	"buzon/internal/pipeline"
 	"buzon/internal/web"
@@ -16,8 +17,8 @@ func main() {
 	cloud.Run(func(c *cloud.Cloud) any {
 		mux := http.NewServeMux()
 		webhook := &pipeline.Webhook{
-			Store: c.Store(), Blobs: c.Blobs(), Inbound: c.Queue("INBOUND_QUEUE"), Approvals: c.Queue("APPROVALS_QUEUE"),
-			Providers: map[string]channel.Provider{"gupshup": gupshup.Provider{Now: c.Now}},
+			Store: c.Store(), Blobs: c.Blobs(), Secrets: c.Secrets(), Inbound: c.Queue("INBOUND_QUEUE"), Approvals: c.Queue("APPROVALS_QUEUE"),
+			Providers: map[string]channel.Provider{"gupshup": gupshup.Provider{Now: c.Now}, "meta": meta.Provider{Now: c.Now}},
 			Now:       c.Now, RealNow: c.Now, Log: c.Log,
 		}
 		webhook.Routes(mux)

@@ -95,7 +95,8 @@ func (w *world) wire(st *store.Store, own *secrets.Store, newID func() string) {
 		Store: st, Keys: keys, Blobs: w.blobs, Outbound: w.outbound, Webhook: webhook, Now: w.clock, NewID: newID, Log: log,
 	}
 	out := pipeline.Outbound{
-		Store: st, Blobs: w.blobs, Secrets: own, Keys: keys, Providers: providers, PublicURL: public, Now: w.clock, Log: log,
+		Store: st, Blobs: w.blobs, Secrets: own, Keys: keys, Providers: providers, PublicURL: public,
+		Now: w.clock, Sleep: func(_ context.Context, d time.Duration) { w.pass(d) }, Log: log,
 	}
 	w.in, w.out = in.Worker(), out.Worker()
 	edge := web.Options{Log: log, NewID: newID, Now: w.clock}

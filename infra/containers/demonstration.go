@@ -24,7 +24,7 @@ import (
 )
 
 // demonstration is what a run has besides the functions: the demo companies and
-// the simulator, which stands in for Gupshup unless GUPSHUP_URL leads elsewhere.
+// the simulator, which stands in for each provider whose setting leads nowhere else.
 type demonstration struct {
 	run       *whole
 	store     *store.Store
@@ -59,18 +59,24 @@ const simulatorFile = "simulator.db"
 
 func (d *demonstration) file() string { return filepath.Join(d.run.Data, demo.File) }
 
-// provider is Gupshup for the containers.
-func (d *demonstration) provider() http.Handler {
-	if d.run.GupshupURL != "" {
-		u, err := url.Parse(d.run.GupshupURL)
+// providers are, by the name of the setting, what the containers find at a provider's
+// address.
+func (d *demonstration) providers() map[string]http.Handler {
+	return map[string]http.Handler{
+		"GUPSHUP_URL": d.provider(d.run.GupshupURL, func() http.Handler { return d.simulator.Gupshup() }),
+		"META_URL":    d.provider(d.run.MetaURL, func() http.Handler { return d.simulator.Meta() }),
+	}
+}
+
+func (d *demonstration) provider(elsewhere string, standIn func() http.Handler) http.Handler {
+	if elsewhere != "" {
+		u, err := url.Parse(elsewhere)
 		if err != nil {
 			panic(err) // unreachable: the setting was read
 		}
 		return observe.Pass(u, d.run.ways.over, d.run.log)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.simulator.Gupshup().ServeHTTP(w, r)
-	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { standIn().ServeHTTP(w, r) })
 }
 
 // make makes the companies: one by the admin function, which makes the keys too, as
@@ -97,8 +103,8 @@ func (d *demonstration) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.simulator = d.newSimulator(plan)
-	return nil
+	d.simulator, err = d.newSimulator(plan)
+	return err
 }
 
 // admin asks the admin function for something.
@@ -115,15 +121,7 @@ func (d *demonstration) admin(ctx context.Context, c api.Command) (api.Done, err
 	return done, json.Unmarshal(answer, &done)
 }
 
-func (d *demonstration) newSimulator(plan demo.Plan) *simulator.Simulator {
-	var lines []simulator.Line
-	for _, c := range []demo.Company{plan.Demo, plan.Other} {
-		ch := c.Channel
-		lines = append(lines, simulator.Line{
-			ID: ch.ID, Key: ch.Kind, Company: c.Tenant.Name, App: ch.App, AppID: ch.AppID, APIKey: ch.APIKey,
-			Identifier: ch.Identifier, PhoneNumberID: ch.PhoneNumberID, WebhookURL: ch.WebhookURL(d.run.base),
-		})
-	}
+func (d *demonstration) newSimulator(plan demo.Plan) (*simulator.Simulator, error) {
 	people := []simulator.Person{{Number: demo.NewNumber, Note: "somebody new, +" + demo.NewNumber}}
 	for _, c := range plan.Demo.Clients {
 		if c.Phone != "" {
@@ -131,7 +129,7 @@ func (d *demonstration) newSimulator(plan demo.Plan) *simulator.Simulator {
 		}
 	}
 	return simulator.New(simulator.Options{
-		Lines: lines, People: people, Phones: d.phones, Log: d.run.log,
+		Lines: plan.Lines(d.run.base), People: people, Phones: d.phones, Log: d.run.log,
 		Now: func() time.Time { return time.Now().UTC() },
 		Channel: func(ctx context.Context, id string) (desk.Channel, error) {
 			tenant, ok := store.TenantOf(id)
@@ -147,12 +145,13 @@ func (d *demonstration) newSimulator(plan demo.Plan) *simulator.Simulator {
 			}
 			return d.store.In(tenant).TemplateByProviderID(ctx, l.ID, id)
 		},
+		Templates: plan.ProviderTemplates(d.run.publicURL()),
 		PublicURL: d.run.publicURL(),
 		Clock:     time.Now,
 		Advance: func(context.Context, time.Duration) (time.Time, error) {
 			return time.Now(), fmt.Errorf("clock of the containers: it cannot be moved: %w", fault.Conflict)
 		},
-		External: d.run.GupshupURL,
+		External: map[string]string{desk.ProviderGupshup: d.run.GupshupURL, desk.ProviderMeta: d.run.MetaURL},
 	})
 }
 

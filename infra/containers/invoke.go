@@ -38,7 +38,7 @@ var long = strings.Repeat("x", 100_000)
 
 // samples: a function that takes in, one of a queue and one that is read from; then
 // what no play comes to, since it takes a bad day: records that cannot be read and
-// came again and again, a dead letter and a timer that is due.
+// came again and again, a dead letter and timers that are due.
 var samples = []sample{
 	{function: "WebhookFunction", event: "webhook/gupshup-v2-text.json", status: 200},
 	{function: "InboundFunction", event: "inbound/message.json"},
@@ -152,13 +152,15 @@ func (g *ground) sampleCompany(ctx context.Context) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
+	sync := in.ChannelTimer(store.WakeSync, "demo-samples", 0, now)
 	return errors.Join(
 		dead.Send(ctx, queue.Message{Group: "dead", Dedup: "dead", Body: []byte(long)}),
 		in.SaveConversation(ctx, conv, in.NewTimer(store.WakeOutbound, conv, now)),
 		link.Ensure(ctx, c.Secrets()),
 		in.MakeTenant(ctx, desk.Tenant{ID: "demo", Name: "Ciudad de Ejemplo", CreatedAt: now}),
 		in.SaveBot(ctx, settings),
-		in.SaveChannel(ctx, desk.Channel{
+		in.SaveChannelSync(ctx, "demo-samples", desk.ChannelSync{Armed: sync.Due}, sync),
+		in.ConnectChannel(ctx, desk.Channel{}, desk.Channel{
 			ID: "demo-samples", Kind: "whatsapp", Provider: "gupshup", State: desk.ChannelActive, Identifier: "12025550100", App: "BuzonDemo",
 			SecretHash: store.SecretHash("samples-webhook-secret"), CreatedAt: now,
 		}, nil),

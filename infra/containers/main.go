@@ -13,7 +13,7 @@
 // at its end.
 //
 // Settings are those of the local run (contract section 1): PORT, DATA, PUBLIC_URL,
-// LOG_LEVEL, GUPSHUP_URL (unset: the simulator), and
+// LOG_LEVEL, GUPSHUP_URL and META_URL (unset: the simulator), and
 //
 //	CHECKOUT     the folder of template.yaml; unset: this one or the nearest above
 //	OBSERVED     a file that the observed actions are written to at the end

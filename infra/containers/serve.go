@@ -86,12 +86,13 @@ func (w *whole) start(ctx context.Context) error {
 	if w.demo, err = newDemonstration(w); err != nil {
 		return err
 	}
-	provider, err := w.ways.listen(ctx, w.ways.host, w.demo.provider())
-	if err != nil {
-		return err
-	}
-	other := map[string]string{
-		"PUBLIC_URL": w.publicURL(), "GUPSHUP_URL": "http://" + net.JoinHostPort(containerHost, provider), "REQUESTS_PER_ADDRESS": "0",
+	other := map[string]string{"PUBLIC_URL": w.publicURL(), "REQUESTS_PER_ADDRESS": "0"}
+	for setting, provider := range w.demo.providers() {
+		port, err := w.ways.listen(ctx, w.ways.host, provider)
+		if err != nil {
+			return err
+		}
+		other[setting] = "http://" + net.JoinHostPort(containerHost, port)
 	}
 	if err := w.environments(ctx, other); err != nil {
 		return err

@@ -1,6 +1,6 @@
 // Command ops is what an operator of Buzón needs besides deploying it: it looks
-// whether all is well, handles dead letters, makes companies, shows logs and
-// addresses, and takes a deployment away.
+// whether all is well, handles dead letters, makes companies, looks requests for
+// templates over, shows logs and addresses, and takes a deployment away.
 //
 //	go run ./infra/ops COMMAND [FLAGS]     make doctor, make dlq, make tenant, …
 //	go run ./infra/ops COMMAND -h          what a command does
@@ -69,6 +69,7 @@ var commands = []command{
 	{"doctor", "look at everything that is needed; name the command that mends what is wrong", doctorCommand},
 	{"dlq", "list, show or send back dead letters", dlqCommand},
 	{"tenant", "make a company and print its admin token once", tenantCommand},
+	{"lint-template", "look requests for message templates over, without a network", lintCommand},
 	{"logs", "follow the functions' logs", logsCommand},
 	{"outputs", "show the addresses and names of a deployment", outputsCommand},
 	{"delete", "take a deployment away; what is stored stays", deleteCommand},
@@ -122,7 +123,7 @@ func run(ctx context.Context, args []string, w *world) int {
 	}
 	fmt.Fprintf(out, "go run ./infra/ops COMMAND [FLAGS]; COMMAND -h tells more\n\n")
 	for _, c := range commands {
-		fmt.Fprintf(out, "  %-8s %s\n", c.name, c.says)
+		fmt.Fprintf(out, "  %-13s %s\n", c.name, c.says)
 	}
 	if out == w.out {
 		return exitWell

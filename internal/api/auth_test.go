@@ -63,8 +63,35 @@ func TestAuthorisation(t *testing.T) {
 		"DELETE /v1/specialists/{id}/tokens/{token}": {204, ""},
 		"GET /v1/channels":                           {200, ""},
 		"GET /v1/channels/{id}":                      {200, ""},
+		"POST /v1/channels":                          {201, `{"kind":"whatsapp","provider":"gupshup","requester":{"name":"x","email":"x@example.com"}}`},
+		"PATCH /v1/channels/{id}":                    {200, `{}`},
+		"DELETE /v1/channels/{id}":                   {204, ""},
+		"POST /v1/channels/{id}/approval":            {409, `{}`},
+		"POST /v1/channels/{id}/rejection":           {409, `{}`},
+		"PUT /v1/channels/{id}/credentials":          {200, `{"credentials":{"app":"a","app_id":"b","api_key":"c"}}`},
+		"PUT /v1/channels/{id}/state":                {200, `{"state":"active"}`},
+		"GET /v1/channels/{id}/impact":               {200, ""},
+		"PUT /v1/channels/{id}/queues":               {200, `{"queues":[]}`},
+		"POST /v1/channels/{id}/secret":              {200, ""},
+		"GET /v1/queues":                             {200, ""},
+		"POST /v1/queues":                            {201, `{"name":"x"}`},
+		"GET /v1/queues/{id}":                        {200, ""},
+		"PATCH /v1/queues/{id}":                      {200, `{}`},
+		"DELETE /v1/queues/{id}":                     {204, ""},
+		"GET /v1/campaigns":                          {200, ""},
+		"POST /v1/campaigns":                         {201, `{"name":"x"}`},
+		"GET /v1/campaigns/{id}":                     {200, ""},
+		"PATCH /v1/campaigns/{id}":                   {200, `{}`},
+		"DELETE /v1/campaigns/{id}":                  {204, ""},
 		"GET /v1/channels/{id}/templates":            {200, ""},
+		"POST /v1/channels/{id}/templates":           {201, wanted},
+		"POST /v1/channels/{id}/templates/sync":      {202, ""},
 		"GET /v1/templates/{id}":                     {200, ""},
+		"PUT /v1/templates/{id}/assignments":         {422, `{"campaigns":[],"queues":["x"]}`},
+		"POST /v1/templates/{id}/messages":           {201, `{"number":"+573009990000","params":{"1":"x"}}`},
+		"GET /v1/workspace/templates":                {200, ""},
+		"POST /v1/uploads":                           {201, `{"kind":"image","name":"a.png","content_type":"image/png"}`},
+		"GET /v1/uploads/{id}":                       {200, ""},
 		"PUT /v1/templates/{id}/active":              {200, `{"active":true}`},
 		"GET /v1/quarantine":                         {200, ""},
 		"POST /v1/quarantine/{id}/replay":            {202, ""},
@@ -75,16 +102,22 @@ func TestAuthorisation(t *testing.T) {
 		"GET /v1/cases/{id}":                         {200, ""},
 		"PATCH /v1/cases/{id}":                       {200, `{}`},
 		"GET /v1/cases/{id}/history":                 {200, ""},
+		"POST /v1/cases/{id}/conversations":          {409, `{"conversation":"x"}`},
 		"GET /v1/me":                                 {200, ""},
 		"GET /openapi.yaml":                          {200, ""},
 		"GET /docs":                                  {200, ""},
 		"GET /health":                                {200, ""},
 	}
 	s := seed(t)
+	withFiles(s)
+	check(t, s.demo.CreateUpload(t.Context(), desk.Upload{ID: "up1", Kind: desk.TemplateImage, ExpiresAt: start}, nil))
+	v := must(s.demo.Template(t.Context(), s.template))
+	v.Queues = []string{"qu1"}
+	check(t, s.demo.SaveTemplate(t.Context(), v, nil))
 	ids := map[string]string{
-		"projects": s.project, "service-groups": s.group, "services": s.service, "categories": s.category, "clients": s.client,
+		"uploads": "up1", "projects": s.project, "service-groups": s.group, "services": s.service, "categories": s.category, "clients": s.client,
 		"specialists": s.agentID, "channels": s.channel, "templates": s.template, "quarantine": s.held,
-		"conversations": s.conversation, "cases": s.theCase,
+		"conversations": s.conversation, "cases": s.theCase, "queues": s.queue, "campaigns": s.campaign,
 	}
 	callers := s.callers()
 	for _, rt := range routes() {

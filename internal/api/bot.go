@@ -32,6 +32,7 @@ type botView struct {
 	AnonymousUser      string                       `json:"anonymous_user"`
 	TimeoutMinutes     int                          `json:"timeout_minutes"`
 	FormHours          int                          `json:"form_hours"`
+	DefaultCaseType    string                       `json:"default_case_type"`
 }
 
 type menuItemView struct {
@@ -44,7 +45,7 @@ type menuItemView struct {
 func viewBot(v desk.BotSettings) any {
 	out := botView{
 		v.Version, v.Language, []menuItemView{}, v.Texts, v.ProjectCode, v.CreateCaseTemplate, v.AnonymousUser,
-		v.TimeoutMinutes, v.FormHours,
+		v.TimeoutMinutes, v.FormHours, v.DefaultCaseType,
 	}
 	for _, m := range v.Menu {
 		out.Menu = append(out.Menu, menuItemView{m.Number, m.Label, m.Action, m.Text})
@@ -90,6 +91,7 @@ func putBot(c *call) error {
 			o.Text("anonymous_user", &v.AnonymousUser, web.Text{Max: desk.MaxName})
 			o.Int("timeout_minutes", &v.TimeoutMinutes, 1, MaxTimeoutMinutes)
 			o.Int("form_hours", &v.FormHours, 1, MaxFormHours)
+			o.Text("default_case_type", &v.DefaultCaseType, web.Text{Max: MaxCode})
 			return checkProjectCode(c, o, v.ProjectCode)
 		},
 		func(_ desk.BotSettings, v *desk.BotSettings) error { return c.company.SaveBot(c.ctx(), *v) })

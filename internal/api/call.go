@@ -132,3 +132,11 @@ func (c *call) ok(version int64, body any) error {
 }
 
 func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// later logs what went wrong behind an answer that stands: a timer does again what
+// was left.
+func (c *call) later(what string, err error) {
+	if err != nil && c.Log != nil {
+		c.Log.ErrorContext(c.ctx(), what, "request_id", web.RequestID(c.r), "error", err.Error())
+	}
+}

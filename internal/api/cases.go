@@ -2,6 +2,8 @@ package api
 
 import (
 	"net/http"
+	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -39,6 +41,7 @@ type caseView struct {
 	CategoryName  *string    `json:"category_name"`
 	Contact       *string    `json:"contact"`
 	Conversation  *string    `json:"conversation"`
+	Conversations []string   `json:"conversations"`
 	Owner         *string    `json:"owner"`
 	Queue         *string    `json:"queue"`
 	Deadline      *time.Time `json:"deadline"`
@@ -59,6 +62,7 @@ func viewCase(v desk.Case) caseView {
 		State: string(v.State), Source: v.Source, Type: optional(v.Type), Priority: v.Priority,
 		Project: optional(v.Project), Service: optional(v.Service), Category: optional(v.Category),
 		ProjectName: optional(v.ProjectName), ServiceName: optional(v.ServiceName), CategoryName: optional(v.CategoryName),
+		Contact: optional(v.Contact), Conversation: optional(v.Conversation), Conversations: texts(v.Conversations), Message: optional(v.Message),
 		GivenContact: optional(v.GivenContact), Anonymous: v.Anonymous, Suspected: v.Suspected, Language: v.Language,
 		ClosingReason: optional(v.ClosingReason),
 		CreatedAt:     when(v.CreatedAt), ChangedAt: when(v.ChangedAt), ClosedAt: when(v.ClosedAt),
@@ -75,10 +79,11 @@ func listCases(c *call) error {
 		State:   desk.CaseState(q.oneOf("state", states...)),
 		Project: q.id("project"),
 		Source:  q.oneOf("source", sources...),
+		Contact: q.id("contact"),
 		Text:    q.text("q"),
 	}
-	// No case has an owner, a queue or a contact yet: who asks for one finds none.
-	others := q.id("owner") + q.id("queue") + q.id("contact")
+	// No case has an owner or a queue yet: who asks for one finds none.
+	others := q.id("owner") + q.id("queue")
 	if err := q.err(); err != nil {
 		return err
 	}
@@ -132,13 +137,13 @@ func patchCase(c *call) error {
 }
 
 func (c *call) saveCase(was desk.Case, v *desk.Case) error {
-	if was == *v {
+	if reflect.DeepEqual(was, *v) {
 		return errUnchanged
 	}
 	now := c.now()
 	v.ChangedAt = now
 	if was.State == v.State {
-		return c.company.SaveCase(c.ctx(), *v)
+		return c.company.SaveCase(c.ctx(), was, *v)
 	}
 	if !desk.CanMove(was.State, v.State) {
 		params := map[string]string{"from": string(was.State), "to": string(v.State)}
@@ -153,10 +158,54 @@ func (c *call) saveCase(was desk.Case, v *desk.Case) error {
 	}
 	// The line's id derives from the version that it leaves: there is one move
 	// from each.
-	return c.company.AddToCase(c.ctx(), *v, desk.CaseEvent{
+	return c.company.AddToCase(c.ctx(), was, *v, desk.CaseEvent{
 		ID: store.Hash("moved", v.ID, strconv.FormatInt(was.Version, 10)), Case: v.ID, Kind: desk.CaseMoved,
 		From: was.State, To: v.State, By: c.me.ID, At: now,
 	})
+}
+
+// postCaseConversation links another conversation to a case, with a line of history;
+// one that is linked stays so (Q32). An anonymous case leads to nobody (Q10).
+func postCaseConversation(c *call) error {
+	return change(c, c.theCase, func(v desk.Case) any { return viewCase(v) },
+		func(o *web.Object, v *desk.Case) error {
+			if v.Anonymous {
+				return &web.Refused{Status: http.StatusConflict, Code: "anonymous_case"}
+			}
+			id := ""
+			o.Text("conversation", &id, web.Text{Required: true})
+			if id == "" || slices.Contains(v.Conversations, id) {
+				return nil
+			}
+			if v.State == desk.CaseClosed {
+				return &web.Refused{Status: http.StatusConflict, Code: "case_closed"}
+			}
+			conv, ok, err := exists(id, func() (desk.Conversation, error) { return c.company.Conversation(c.ctx(), id) })
+			switch {
+			case err != nil:
+				return err
+			case !ok:
+				o.Add("conversation", "not_found")
+			case len(v.Conversations) >= desk.MaxCaseConversations:
+				o.Add("conversation", "too_many", "max", strconv.Itoa(desk.MaxCaseConversations))
+			default:
+				v.Conversations = append(slices.Clone(v.Conversations), id)
+				if !slices.Contains(v.Channels, conv.Channel) {
+					v.Channels = append(slices.Clone(v.Channels), conv.Channel)
+				}
+			}
+			return nil
+		},
+		func(was desk.Case, v *desk.Case) error {
+			if len(was.Conversations) == len(v.Conversations) {
+				return errUnchanged
+			}
+			id := v.Conversations[len(v.Conversations)-1]
+			v.ChangedAt = c.now()
+			return c.company.AddToCase(c.ctx(), was, *v, desk.CaseEvent{
+				ID: store.Hash("linked", v.ID, id), Case: v.ID, Kind: desk.CaseLinked, Text: id, By: c.me.ID, At: v.ChangedAt,
+			})
+		})
 }
 
 // eventView is a line of a case's history.

@@ -24,7 +24,10 @@ const (
 // normalPhone is the digits of a phone number with its country code: without
 // "+", spaces, dashes, parentheses and a leading 00. False if what is left is no
 // such number.
-func normalPhone(text string) (string, bool) {
+func normalPhone(text string) (string, bool) { return normalNumber(text, minPhone) }
+
+// normalNumber is likewise for a number of so many digits at least.
+func normalNumber(text string, least int) (string, bool) {
 	digits := strings.Map(func(r rune) rune {
 		if strings.ContainsRune("+ -()", r) {
 			return -1
@@ -35,7 +38,7 @@ func normalPhone(text string) (string, bool) {
 	if plus := strings.LastIndexByte(text, '+'); plus > 0 && strings.ContainsAny(text[:plus], "+0123456789") {
 		return "", false
 	}
-	if len(digits) < minPhone || len(digits) > maxPhone || digits[0] == '0' {
+	if len(digits) < least || len(digits) > maxPhone || digits[0] == '0' {
 		return "", false
 	}
 	for _, c := range digits {
@@ -60,8 +63,8 @@ func readPhone(o *web.Object, v *string) {
 	*v = digits
 }
 
-func readEmail(o *web.Object, v *string) {
-	o.Text("email", v, web.Text{Max: MaxEmail, Check: func(s string) string {
+func readEmail(o *web.Object, v *string, required bool) {
+	o.Text("email", v, web.Text{Required: required, Max: MaxEmail, Check: func(s string) string {
 		a, err := mail.ParseAddress(s)
 		if err != nil || a.Address != s || !strings.Contains(s[strings.LastIndexByte(s, '@'):], ".") {
 			return "invalid_email"
@@ -114,7 +117,7 @@ func viewClient(v desk.Client) clientView {
 func readClient(c *call, o *web.Object, v *desk.Client) error {
 	o.Text("name", &v.Name, nameRule)
 	readUserName(o, &v.UserName)
-	readEmail(o, &v.Email)
+	readEmail(o, &v.Email, false)
 	readPhone(o, &v.Phone)
 	o.Text("culture", &v.Culture, web.Text{OneOf: desk.Languages[:]})
 	o.Bool("active", &v.Active)
@@ -175,7 +178,7 @@ var specialists = resource[desk.Specialist, *desk.Specialist]{
 	read: func(_ *call, o *web.Object, v *desk.Specialist) error {
 		o.Text("name", &v.Name, nameRule)
 		readUserName(o, &v.UserName)
-		readEmail(o, &v.Email)
+		readEmail(o, &v.Email, false)
 		o.Bool("active", &v.Active)
 		roles := oneWord(desk.RoleAdmin, desk.RoleAgent)
 		o.Texts("roles", &v.Roles, len(roles.OneOf), roles)

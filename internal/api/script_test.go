@@ -26,7 +26,7 @@ func play(t *testing.T, s *seeded, steps []step) {
 	names := map[string]string{
 		"project": s.project, "group": s.group, "service": s.service, "category": s.category, "client": s.client, "token": s.token,
 		"channel": s.channel, "template": s.template, "conversation": s.conversation, "case": s.theCase, "held": s.held,
-		"agent": s.agentID, "admin": s.adminID,
+		"agent": s.agentID, "admin": s.adminID, "queue": s.queue, "campaign": s.campaign,
 	}
 	fill := func(text string) string {
 		for name, id := range names {
@@ -206,8 +206,10 @@ func TestBot(t *testing.T) {
 			{"number":5,"label":{"en":"Case","pt":"Caso"},"action":"anonymous_case"}],"texts":{"es":{"bot.hello_named":"¡Qué tal, {name}!"}},
 			"project_code":"servicios","create_case_template":"create_case","anonymous_user":"anonimo","timeout_minutes":1,"form_hours":720}`,
 			want: `200 version=1; language="en"; menu.0.text={"en":"9 to 5\nMonday to Friday"}; menu.1.label.pt="Caso"; texts.es={"bot.hello_named":"¡Qué tal, {name}!"}; form_hours=720`},
-		{say: "they are read as they were set", call: "GET /v1/bot", want: `200 version=1; anonymous_user="anonimo"; timeout_minutes=1`},
-		{say: "what is absent is as it ships", call: "PUT /v1/bot", body: `{"version":1,"language":"es"}`, want: `200 version=2; menu.0.number=5; texts={}; timeout_minutes=60; project_code=""`},
+		{say: "they are read as they were set", call: "GET /v1/bot", want: `200 version=1; anonymous_user="anonimo"; timeout_minutes=1; default_case_type=""`},
+		{say: "the type of a case that nothing gives another (S3-46)", call: "PUT /v1/bot", body: `{"language":"es","default_case_type":"` + strings.Repeat("t", MaxCode) + `"}`, want: "200 version=2"},
+		{say: "a longer one", call: "PUT /v1/bot", body: `{"language":"es","default_case_type":"` + strings.Repeat("t", MaxCode+1) + `"}`, want: "422 default_case_type too_long"},
+		{say: "what is absent is as it ships", call: "PUT /v1/bot", body: `{"version":2,"language":"es"}`, want: `200 version=3; default_case_type=""; menu.0.number=5; texts={}; timeout_minutes=60; project_code=""`},
 		{say: "without a language", call: "PUT /v1/bot", body: `{}`, want: "422 language required"},
 		{say: "limits of the numbers", call: "PUT /v1/bot", body: `{"language":"es","timeout_minutes":0,"form_hours":721}`, want: "422 timeout_minutes out_of_range, form_hours out_of_range"},
 		{say: "23 hours are the longest", call: "PUT /v1/bot", body: `{"language":"es","timeout_minutes":1380}`, want: "200"},

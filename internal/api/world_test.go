@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,8 +18,10 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"buzon/internal/channel"
 	"buzon/internal/desk"
 	"buzon/internal/queue/queuetest"
+	secrets "buzon/internal/secret/embedded"
 	"buzon/internal/store"
 	"buzon/internal/table"
 	"buzon/internal/table/tabletest"
@@ -34,8 +38,13 @@ type world struct {
 	handler http.Handler
 	mux     *http.ServeMux
 	inbound *queuetest.Memory
-	log     *bytes.Buffer
-	demo    store.Company
+	// outbound and approvals are the other queues that calls send to.
+	outbound, approvals *queuetest.Memory
+	secrets             *secrets.Store
+	// check is what both providers say of credentials; nil: they take them.
+	check func(channel.Account) error
+	log   *bytes.Buffer
+	demo  store.Company
 
 	mu  sync.Mutex
 	at  time.Time
@@ -50,10 +59,14 @@ func newWorld(t *testing.T) *world { return worldOn(t, tabletest.Open(t)) }
 // worldOn makes a world on a table that the test may have prepared for trouble.
 func worldOn(t *testing.T, tab table.Table) *world {
 	w := &world{t: t, at: start, log: &bytes.Buffer{}}
-	w.inbound = &queuetest.Memory{Now: w.now}
+	w.inbound, w.outbound, w.approvals = &queuetest.Memory{Now: w.now}, &queuetest.Memory{Now: w.now}, &queuetest.Memory{Now: w.now}
+	w.secrets = must(secrets.Open(filepath.Join(t.TempDir(), "secrets")))
+	log := slog.New(slog.NewJSONHandler(&lockedWriter{w: w.log}, nil))
 	s := &store.Store{Table: tab, Now: w.now, NewID: w.newID}
 	w.api = &API{
-		Store: s, Inbound: w.inbound, Now: w.now, NewID: w.newID, Random: &lockedRandom{r: rand.NewChaCha8([32]byte{1})},
+		Store: s, Inbound: w.inbound, Outbound: w.outbound, Approvals: w.approvals, Secrets: w.secrets, Log: log,
+		Providers: map[string]channel.Provider{desk.ProviderGupshup: provider{w: w}, desk.ProviderMeta: provider{w: w}},
+		Now:       w.now, NewID: w.newID, Random: &lockedRandom{r: rand.NewChaCha8([32]byte{1})},
 		PublicURL: func(r *http.Request) string { return "https://" + r.Host }, Version: "1.2.3",
 	}
 	w.demo = s.In("demo")
@@ -67,11 +80,23 @@ func worldOn(t *testing.T, tab table.Table) *world {
 	return w
 }
 
+// provider stands for a provider that only says whether credentials work.
+type provider struct {
+	channel.Provider
+	w *world
+}
+
+func (p provider) Check(_ context.Context, a channel.Account) error {
+	if p.w.check == nil {
+		return nil
+	}
+	return p.w.check(a)
+}
+
 func handlerOf(w *world) (http.Handler, *http.ServeMux) {
 	mux := http.NewServeMux()
 	w.api.Routes(mux)
-	log := slog.New(slog.NewJSONHandler(&lockedWriter{w: w.log}, nil))
-	return web.Handler(mux, web.Options{Log: log, NewID: w.newID, Now: w.now}), mux
+	return web.Handler(mux, web.Options{Log: w.api.Log, NewID: w.newID, Now: w.now}), mux
 }
 
 func must[T any](v T, err error) T {
@@ -294,6 +319,7 @@ type seeded struct {
 	*world
 	project, group, service, category, client, token string
 	channel, template, conversation, theCase, held   string
+	queue, campaign                                  string
 }
 
 func seed(t *testing.T) *seeded { return seedOn(newWorld(t)) }
@@ -307,6 +333,9 @@ func seedOn(w *world) *seeded {
 	s.category = w.make("/v1/services/"+s.service+"/categories", `{"name":"Reportar"}`)
 	s.client = w.make("/v1/clients", `{"name":"Ana","user_name":"ana","phone":"+57 300 123-4567"}`)
 	s.token = w.make("/v1/specialists/"+w.agentID+"/tokens", `{"description":"x","expires_at":"2026-04-01T00:00:00Z"}`)
+
+	s.queue = w.make("/v1/queues", `{"name":"Atención"}`)
+	s.campaign = w.make("/v1/campaigns", `{"name":"Navidad"}`)
 
 	s.channel = w.demo.OutsideID()
 	check(t, w.demo.SaveChannel(t.Context(), desk.Channel{

@@ -41,7 +41,8 @@ func (d *dialogue) finish(category option) {
 			return
 		}
 		d.replies = append(d.replies, desk.Outgoing{Type: desk.ReplyTemplate, Template: &desk.TemplateUse{
-			ProviderID: t.ProviderID, Name: t.Name, Language: t.Language, Params: params(t.Body, pick),
+			ProviderID: t.ProviderID, Name: t.Name, Language: t.Language, Template: t.ID,
+			Params: params(t, pick), URLs: t.URLButtons(),
 		}})
 	}
 	d.replies[len(d.replies)-1].FormKey = d.w.FormKey
@@ -99,9 +100,9 @@ var placeholder = regexp.MustCompile(`\{\{\s*(\d{1,2})\s*\}\}`)
 // params fills the placeholders of the template's body: {{1}} the service, {{2}}
 // the category, {{3}} the project, any further one "-". After them comes the one
 // of the Create Case button's address, PUBLIC_URL/c/{{1}}.
-func params(body string, p Pick) []string {
+func params(t desk.Template, p Pick) []string {
 	n := 0
-	for _, m := range placeholder.FindAllStringSubmatch(body, -1) {
+	for _, m := range placeholder.FindAllStringSubmatch(t.Body, -1) {
 		k, _ := strconv.Atoi(m[1]) // two digits
 		n = max(n, k)
 	}
@@ -114,7 +115,10 @@ func params(body string, p Pick) []string {
 		}
 		out = append(out, cmp.Or(v, "-"))
 	}
-	return append(out, desk.FormSecretMark)
+	for range max(len(t.URLButtons()), 1) {
+		out = append(out, desk.FormSecretMark)
+	}
+	return out
 }
 
 // The codes of [Problems].

@@ -174,16 +174,22 @@ func TestTemplateParams(t *testing.T) {
 		{"{{4}}", []string{"S 1", "C", "P", "-"}},
 		{"{{0}} {1} {{x}} {{100}}", nil},
 	} {
-		if d := cmp.Diff(append(c.want, desk.FormSecretMark), params(c.body, pick)); d != "" {
+		if d := cmp.Diff(append(c.want, desk.FormSecretMark), params(desk.Template{Body: c.body}, pick)); d != "" {
 			t.Errorf("%q:\n%s", c.body, d)
 		}
 	}
+	link := desk.TemplateButton{Kind: desk.ButtonURL, URL: "https://cases.example/c/{{1}}"}
+	still := desk.TemplateButton{Kind: desk.ButtonURL, URL: "https://cases.example/"}
+	two := desk.Template{Body: "{{1}}", Buttons: []desk.TemplateButton{link, still, link}}
+	if d := cmp.Diff([]string{"S 1", desk.FormSecretMark, desk.FormSecretMark}, params(two, pick)); d != "" {
+		t.Errorf("the link on two buttons:\n%s", d)
+	}
 	pick.Service.Name = strings.Repeat("a", maxParam+1)
-	if got := params("{{1}}", pick)[0]; utf16Len(got) != maxParam {
+	if got := params(desk.Template{Body: "{{1}}"}, pick)[0]; utf16Len(got) != maxParam {
 		t.Errorf("a parameter of %d characters", utf16Len(got))
 	}
 	pick.Service.Name = " "
-	if got := params("{{1}}", pick)[0]; got != "-" {
+	if got := params(desk.Template{Body: "{{1}}"}, pick)[0]; got != "-" {
 		t.Errorf("an empty name fills %q", got)
 	}
 }

@@ -8,6 +8,9 @@ package channel
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"net/url"
 	"time"
 
 	"buzon/internal/desk"
@@ -27,12 +30,26 @@ type Batch struct {
 	Receipts []desk.Receipt  // likewise Channel
 	Consents []desk.Consent
 	Verdicts []desk.Verdict
+	// Changes are events that say themselves which number or account they are for.
+	// One body of Meta's may speak of several channels of an app.
+	Changes []Change `json:",omitempty"`
 	// Ignored counts, by kind, what is known and kept nowhere: ping,
 	// set_callback, connectivity_check, billing, onboarding, account.
 	Ignored map[string]int
 	// Rejected is the first reason to quarantine the body: one of the Reject
 	// codes; empty: none.
 	Rejected string
+}
+
+// Change is a part of a body that names whom it is for: the caller finds the
+// channel. At least one of Number and Account is set.
+type Change struct {
+	Number   string          `json:",omitempty"` // the provider's id of the number: Meta's phone_number_id
+	Account  string          `json:",omitempty"` // the provider's id of the account: Meta's WABA
+	Messages []desk.Incoming `json:",omitempty"`
+	Receipts []desk.Receipt  `json:",omitempty"`
+	Consents []desk.Consent  `json:",omitempty"`
+	Verdicts []desk.Verdict  `json:",omitempty"`
 }
 
 // The reasons to quarantine a body.
@@ -58,8 +75,19 @@ type Account struct {
 
 // Credentials are a channel's secrets, kept as JSON in the secret store.
 type Credentials struct {
-	APIKey       string `json:"api_key,omitempty"`
-	PartnerToken string `json:"partner_token,omitempty"`
+	APIKey       string `json:"api_key,omitempty"`       // Gupshup
+	PartnerToken string `json:"partner_token,omitempty"` // Gupshup
+	AccessToken  string `json:"access_token,omitempty"`  // Meta
+	AppSecret    string `json:"app_secret,omitempty"`    // Meta: signs webhooks
+	VerifyToken  string `json:"verify_token,omitempty"`  // Meta: the handshake
+}
+
+// File is a file on its way to a provider.
+type File struct {
+	Name        string
+	ContentType string
+	Size        int64
+	Body        io.Reader
 }
 
 // Sent is a provider's word that it has taken a message.
@@ -83,6 +111,33 @@ const (
 	// Unknown: the request went out and the answer is lost.
 	Unknown
 )
+
+// Listed is a template as its provider has it.
+type Listed struct {
+	ProviderID   string
+	Name         string
+	Language     string
+	Category     string // marketing, utility, authentication; another word as it came
+	State        string // the provider's word in lower case, never empty
+	Reason       string // of a rejection; at most 200 characters
+	Quality      string // in lower case
+	NextCategory string // announced
+}
+
+// CodeNameTaken is the Code of an Error of Submit when the provider already has a
+// template of this name and language, even a rejected one.
+const CodeNameTaken = "name_taken"
+
+// Templates is what a provider does that has message templates.
+type Templates interface {
+	// Submit requests a template, with one call or with several of which only the
+	// last makes it. The error is a *Error; after Unknown the template may be there.
+	Submit(ctx context.Context, a Account, t desk.Template) (Listed, error)
+	// List reads the whole list of the account, page by page to its end, and gives
+	// each page to each. The error is a *Error, or what each returned: then the
+	// list is not whole.
+	List(ctx context.Context, a Account, each func([]Listed) error) error
+}
 
 // CodeNotSent is the Code of an Error when our own check refused and no request
 // was made.
@@ -113,4 +168,23 @@ type Provider interface {
 	// out holds its final text: marks are already replaced. ref is our
 	// reference, given to providers that return one.
 	Send(ctx context.Context, a Account, to string, out desk.Outgoing, ref string) (Sent, error)
+	// Upload gives the provider a file that is to be sent, bounded by ctx. What it
+	// gives back has a URL or an ID and goes into Outgoing.Media. The error is a *Error.
+	Upload(ctx context.Context, a Account, kind string, f File) (desk.MediaLink, error)
+	// Check asks the provider for something that changes nothing, to see whether
+	// the credentials work: nil; a *Error with ChannelDown: refused; with another
+	// verdict: it could not be learnt.
+	Check(ctx context.Context, a Account) error
+}
+
+// Signed is a provider that signs the bodies it posts, and that first asks whether
+// an address is ours (Meta). Both run before anything of the request is believed.
+type Signed interface {
+	Provider
+	// Verify tells whether the raw bytes of a body were signed with the app secret,
+	// in constant time; false without a secret, whatever is signed (T3).
+	Verify(c Credentials, header http.Header, body []byte) bool
+	// Handshake gives what to answer a request that asks whether the address is
+	// ours; false if its token is not the verify token, or there is none.
+	Handshake(c Credentials, query url.Values) (challenge string, ok bool)
 }

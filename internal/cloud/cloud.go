@@ -45,8 +45,9 @@ const (
 	// maxConfigLife is how long, in seconds, channels, templates and settings are kept
 	// at most (design section 4).
 	maxConfigLife = 30
-	// SecretLife is how long a secret is kept.
-	SecretLife = time.Minute
+	// SecretLife is how long a secret is kept: as long as settings at most, so that
+	// new credentials of a channel are soon used.
+	SecretLife = maxConfigLife * time.Second
 	// maxAttempts of one call to AWS; a caller that needs more comes again.
 	maxAttempts = 3
 	// warmLimit bounds the opening of connections at the start.
@@ -77,6 +78,16 @@ func New(get func(name string) string, log *slog.Logger) *Cloud {
 // now is the machine's clock in milliseconds: finer times make stored items longer,
 // and nobody reads them.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// Sleep waits for d or the end of ctx.
+func Sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
 
 // Run is the main of a function: it builds the handler, opens the connections that
 // the handler asked for, and serves. With a setting missing it says which, in one

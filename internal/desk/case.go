@@ -75,6 +75,16 @@ type Case struct {
 	ServiceName  string `json:"service_name,omitempty"`
 	CategoryName string `json:"category_name,omitempty"`
 
+	// Contact, Conversation and Message say who it is for, where it began and by
+	// which message of ours (a template's, S3-46); empty on an anonymous case.
+	Contact      string `json:"contact,omitempty"`
+	Conversation string `json:"conversation,omitempty"`
+	Message      string `json:"message,omitempty"`
+	// Conversations are all that belong to it, Channels those of these: what the
+	// case is an interaction of (Q32).
+	Conversations []string `json:"conversations,omitempty"`
+	Channels      []string `json:"channels,omitempty"`
+
 	GivenContact  string    `json:"given_contact,omitempty"` // what the person wrote into the form's contact field
 	Anonymous     bool      `json:"anonymous,omitempty"`
 	Suspected     bool      `json:"suspected,omitempty"` // honeypot or time trap
@@ -88,6 +98,9 @@ type Case struct {
 	Versioned
 }
 
+// MaxCaseConversations is how many conversations may belong to one case.
+const MaxCaseConversations = 50
+
 // CaseEventKind says what a line of a case's history is.
 type CaseEventKind string
 
@@ -96,6 +109,7 @@ const (
 	CaseCreated CaseEventKind = "created"
 	CaseMessage CaseEventKind = "message" // the person wrote
 	CaseMoved   CaseEventKind = "moved"   // the state changed
+	CaseLinked  CaseEventKind = "linked"  // another conversation belongs to it
 )
 
 // CaseEvent is one line of a case's history. The person who holds the tracking

@@ -114,6 +114,9 @@ type BotSettings struct {
 	AnonymousUser      string                       `json:"anonymous_user"`       // S1-12
 	TimeoutMinutes     int                          `json:"timeout_minutes"`      // Q11
 	FormHours          int                          `json:"form_hours"`
+	// DefaultCaseType is that of a case which nothing gives another: one made by a
+	// quick reply (S3-46); empty: none.
+	DefaultCaseType string `json:"default_case_type,omitempty"`
 	Versioned
 }
 

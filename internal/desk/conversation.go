@@ -8,8 +8,8 @@ import (
 // ConversationState is one of active, waiting, idle.
 type ConversationState string
 
-// The conversation states: a dialogue runs; replies wait for the provider;
-// neither.
+// The conversation states: a dialogue runs or replies are leaving; replies wait
+// for the provider; none of these.
 const (
 	ConversationActive  ConversationState = "active"
 	ConversationWaiting ConversationState = "waiting"
@@ -46,6 +46,11 @@ type Conversation struct {
 	ArmedWake     time.Time `json:"armed_wake,omitzero"`
 	CreatedAt     time.Time `json:"created_at"`
 	LastMessageAt time.Time `json:"last_message_at"`
+	// HeardAt is the provider's time of the person's newest message: for 24 hours
+	// after it anything may be sent, then templates alone.
+	HeardAt time.Time `json:"heard_at,omitzero"`
+	// OptedOut: the person wants nothing from this channel.
+	OptedOut bool `json:"opted_out,omitempty"`
 	// StateSince is when the conversation came into its state: lists sort the
 	// idle ones by it, so that the index changes only with the state.
 	StateSince time.Time `json:"state_since"`
@@ -62,7 +67,7 @@ type Unsent struct {
 
 // Wait is why sending waits and until when.
 type Wait struct {
-	Cause     string    `json:"cause"` // rate_limited, unavailable, credential, wallet, pair_limit
+	Cause     string    `json:"cause"` // one of the Wait… words
 	NotBefore time.Time `json:"not_before"`
 	// Step is the pause that led here; a cause without a date doubles it from
 	// one minute to an hour.
@@ -78,7 +83,28 @@ const (
 	WaitCredential  = "credential"
 	WaitWallet      = "wallet"
 	WaitPair        = "pair_limit"
+	WaitSuspended   = "suspended" // by the provider, or by WhatsApp
 )
+
+// Interrupts tells whether a channel that waits for this cause is interrupted:
+// nothing will go until somebody acts (S3-09, Q21).
+func Interrupts(cause string) bool {
+	return cause == WaitCredential || cause == WaitWallet || cause == WaitSuspended
+}
+
+// Window is how long after a person's message anything may be sent to them; then
+// it takes a template (WhatsApp's customer service window).
+const Window = 24 * time.Hour
+
+// InWindow tells whether anything may be sent now. What is stored from before
+// HeardAt was kept counts from LastMessageAt.
+func (c Conversation) InWindow(now time.Time) bool {
+	heard := c.HeardAt
+	if heard.IsZero() {
+		heard = c.LastMessageAt
+	}
+	return !heard.IsZero() && now.Before(heard.Add(Window))
+}
 
 // Armed tells whether a timer set for at is still to fire at now.
 func Armed(at, now time.Time) bool { return now.Before(at) }
@@ -88,7 +114,7 @@ func (c Conversation) State() ConversationState {
 	switch {
 	case c.Wait != nil && len(c.Unsent) > 0:
 		return ConversationWaiting
-	case len(c.Dialogue) > 0:
+	case len(c.Dialogue) > 0 || len(c.Unsent) > 0:
 		return ConversationActive
 	}
 	return ConversationIdle

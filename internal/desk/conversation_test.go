@@ -34,7 +34,7 @@ func TestConversationState(t *testing.T) {
 		want ConversationState
 	}{
 		{"nothing going on", Conversation{}, ConversationIdle},
-		{"replies on their way", Conversation{Unsent: unsent}, ConversationIdle},
+		{"replies on their way", Conversation{Unsent: unsent}, ConversationActive},
 		{"a dialogue", Conversation{Dialogue: dialogue}, ConversationActive},
 		{"a dialogue with replies on their way", Conversation{Dialogue: dialogue, Unsent: unsent}, ConversationActive},
 		{"replies held back", Conversation{Wait: wait, Unsent: unsent}, ConversationWaiting},

@@ -38,6 +38,11 @@ const (
 	// suspected (contract section 2).
 	MinFormTime = 3 * time.Second
 
+	// MaxUnsent is how many turns of a conversation may hold unsent replies, so that
+	// its item stays small. Beyond it messages are recorded and not answered, and
+	// nothing more is taken to be sent.
+	MaxUnsent = 200
+
 	MaxTokenLife = 365 * 24 * time.Hour // Q44
 )
 

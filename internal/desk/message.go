@@ -69,6 +69,9 @@ type Incoming struct {
 	Name       string    `json:"name,omitempty"`
 	SentAt     time.Time `json:"sent_at"` // the provider's time
 	ReceivedAt time.Time `json:"received_at"`
+	// HeardAt is when it was sent by the run's clock, to the second; zero where an
+	// older version wrote this. It is not stored with the turn.
+	HeardAt time.Time `json:"heard_at,omitzero"`
 	// Late: it was older than LateAfter when it came; recorded, never answered.
 	Late bool `json:"late,omitempty"`
 	// Unanswered: the channel was not active when it came; recorded, no answer.
@@ -152,6 +155,9 @@ type Receipt struct {
 	At          time.Time `json:"at"`
 	Code        string    `json:"code,omitempty"` // of a failure
 	Reason      string    `json:"reason,omitempty"`
+	// Cause is the Wait… word of a failure that concerns the whole channel, not
+	// this message alone.
+	Cause string `json:"cause,omitempty"`
 }
 
 // Key is the id under which the receipt is kept.
@@ -184,4 +190,5 @@ type Verdict struct {
 	Language   string    `json:"language,omitempty"`
 	Reason     string    `json:"reason,omitempty"`
 	At         time.Time `json:"at"`
+	ReceivedAt time.Time `json:"received_at,omitzero"` // by our clock
 }

@@ -30,13 +30,27 @@ type TemplateUse struct {
 	Name       string   `json:"name"`
 	Language   string   `json:"language"`
 	Params     []string `json:"params,omitempty"`
+	// Template is our id of it; empty where an older version wrote this.
+	Template string `json:"template,omitempty"`
+	// OTP: it is of Authentication, whose code stands in its button too.
+	OTP bool `json:"otp,omitempty"`
+	// URLs are the places, from 0, of the buttons whose address ends with a
+	// variable: the last of Params, one each.
+	URLs []int `json:"urls,omitempty"`
+	// Taps: its quick replies make tickets, so that the send has to be found again
+	// by the provider's id (S3-46).
+	Taps bool `json:"taps,omitempty"`
 }
 
-// MediaLink is a file that a provider fetches from a link.
+// MediaLink is a file to be sent: of ours (Blob), or where the provider finds it
+// (URL or ID). What is ours is handed to the provider before it is sent.
 type MediaLink struct {
-	Kind string `json:"kind"` // image, video, audio, file, sticker
-	URL  string `json:"url"`
-	Name string `json:"name,omitempty"`
+	Kind        string `json:"kind"` // image, video, audio, file, sticker
+	URL         string `json:"url,omitempty"`
+	ID          string `json:"id,omitempty"`   // the provider's id of the file
+	Blob        string `json:"blob,omitempty"` // key in the file store
+	ContentType string `json:"content_type,omitempty"`
+	Name        string `json:"name,omitempty"`
 }
 
 // The two marks that stand in a stored reply where the secret of a form belongs,
@@ -93,6 +107,9 @@ type Reply struct {
 	// Pauses counts the short pauses taken since the last wait.
 	Pauses int    `json:"pauses,omitempty"`
 	Lease  *Lease `json:"lease,omitempty"`
+	// Uploaded is where the provider keeps the file of ours that the reply sends:
+	// URL or ID; nil: it has none of us yet.
+	Uploaded *MediaLink `json:"uploaded,omitempty"`
 }
 
 // Lease is the claim on one attempt to send. Expired without a result it is an
@@ -103,6 +120,12 @@ type Lease struct {
 	Epoch string    `json:"epoch,omitempty"` // the process that holds it, in a local run
 	Owner string    `json:"owner,omitempty"` // the attempt; no two have the same
 }
+
+// Why a reply was refused by ourselves.
+const (
+	ReasonOptedOut = "opted_out"
+	ReasonWindow   = "outside_window" // more than 24 hours since the person wrote; it takes a template
+)
 
 // ReasonUnknown marks a reply whose outcome could not be learnt.
 const ReasonUnknown = "outcome_unknown"

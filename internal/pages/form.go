@@ -293,8 +293,9 @@ func (p *Portal) add(v *visit, k desk.Case, id, text string) (desk.Case, error) 
 	if k.Version >= store.MaxCaseEvents { // each line of history is a version of the case
 		return k, errFull
 	}
+	was := k
 	k.ChangedAt = v.now
-	return k, v.company.AddToCase(v.ctx, k, desk.CaseEvent{ID: id, Case: k.ID, Kind: desk.CaseMessage, Text: text, At: v.now})
+	return k, v.company.AddToCase(v.ctx, was, k, desk.CaseEvent{ID: id, Case: k.ID, Kind: desk.CaseMessage, Text: text, At: v.now})
 }
 
 // stamp says when the page was shown: "<unix milliseconds>.<signature>". The key

@@ -26,7 +26,7 @@ func (w *world) move(path string, to desk.CaseState) {
 		k.ClosedAt = k.ChangedAt
 	}
 	e := desk.CaseEvent{ID: w.portal.NewID(), Case: k.ID, Kind: desk.CaseMoved, From: from, To: to, By: "spec1", At: k.ChangedAt}
-	if err := w.company().AddToCase(context.Background(), k, e); err != nil {
+	if err := w.company().AddToCase(context.Background(), k, k, e); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -207,7 +207,7 @@ func TestFull(t *testing.T) {
 		path := w.mustCreate(secret, text("a", "b"))
 		k, _ := w.theCase(path)
 		for k.Version < c.version {
-			if err := w.company().SaveCase(t.Context(), k); err != nil {
+			if err := w.company().SaveCase(t.Context(), k, k); err != nil {
 				t.Fatal(err)
 			}
 			k.Version++

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	"buzon/internal/blob"
 	"buzon/internal/desk"
 	"buzon/internal/fault"
+	"buzon/internal/quarantine"
 	"buzon/internal/queue"
 	"buzon/internal/store"
 )
@@ -22,8 +21,15 @@ func (k *Clock) Tick(ctx context.Context) error {
 			return store.ErrEnough
 		}
 		c := k.Store.In(t.Tenant)
-		if t.Stage == store.WakeOutbound {
+		switch t.Stage {
+		case store.WakeOutbound:
 			return sendWake(ctx, k.Outbound, c, desk.Wake{Conversation: t.Conversation, Fired: true}, store.Hash("timer", t.ID, k.NewID()))
+		case store.WakeEnding:
+			return sendEnded(ctx, k.Inbound, c, t.Channel, store.Hash("timer", t.ID))
+		case store.WakeSync:
+			return k.approval(ctx, c, desk.ApprovalEvent{Sync: &desk.SyncEvent{Channel: t.Channel, Asked: k.Now(), Timer: true}}, t)
+		case store.WakeSubmit:
+			return k.approval(ctx, c, desk.ApprovalEvent{Submit: t.Template}, t)
 		}
 		e := desk.InboundEvent{Timer: &desk.TimerEvent{ID: t.ID, Conversation: t.Conversation, Due: t.Due}}
 		body, err := queue.Seal(desk.StageInbound, t.Tenant, e)
@@ -41,6 +47,27 @@ func (k *Clock) Tick(ctx context.Context) error {
 			Group: store.Hash(t.Tenant, conv.Channel, conv.Person), Dedup: store.Hash("timer", t.ID), Body: body,
 		})
 	})
+}
+
+// approval queues what a timer of the approvals is about. All events of a channel's
+// templates share a group.
+func (k *Clock) approval(ctx context.Context, c store.Company, e desk.ApprovalEvent, t store.Timer) error {
+	ch := t.Channel
+	if t.Template != "" {
+		v, err := c.Template(ctx, t.Template)
+		if errors.Is(err, fault.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		ch = v.Channel
+	}
+	body, err := queue.Seal(desk.StageApprovals, t.Tenant, e)
+	if err != nil {
+		return err
+	}
+	return k.Approvals.Send(ctx, queue.Message{Group: store.ApprovalGroup(t.Tenant, ch), Dedup: store.Hash("timer", t.ID), Body: body})
 }
 
 // drainBatches bounds the dead letters of a stage that one run moves, ten a batch;
@@ -98,7 +125,7 @@ func (k *Clock) Drain(ctx context.Context, stage string, r queue.Record) error {
 		in := Inbound{Store: k.Store, Blobs: k.Blobs, Outbound: k.Outbound, Now: k.Now, NewID: k.NewID, Log: k.Log}
 		return in.Quarantine(ctx, r, reasonDeadLetter)
 	}
-	if err := quarantineRecord(ctx, k.Store, k.Blobs, stage, r, reasonDeadLetter); err != nil || stage != desk.StageOutbound {
+	if err := quarantine.Keep(ctx, k.Store, k.Blobs, stage, r.Body, reasonDeadLetter); err != nil || stage != desk.StageOutbound {
 		return err
 	}
 	tenant, w, err := queue.Open[desk.Wake](stage, r.Body)
@@ -112,7 +139,7 @@ func (k *Clock) Drain(ctx context.Context, stage string, r queue.Record) error {
 // lookAgain arms a conversation whose wake-up died: what it holds unsent must
 // not depend on somebody writing again.
 func (k *Clock) lookAgain(ctx context.Context, c store.Company, id string) error {
-	return retry(func() error {
+	return store.Retry(func() error {
 		conv, err := c.Conversation(ctx, id)
 		if errors.Is(err, fault.NotFound) || err == nil && len(conv.Unsent) == 0 {
 			return nil
@@ -123,60 +150,5 @@ func (k *Clock) lookAgain(ctx context.Context, c store.Company, id string) error
 		t := c.NewTimer(store.WakeOutbound, conv, k.Now().Add(MaxWait))
 		conv.ArmedWake = t.Due
 		return c.SaveConversation(ctx, conv, t)
-	})
-}
-
-// quarantineRecord keeps a message of a stage that makes no turn.
-func quarantineRecord(ctx context.Context, st *store.Store, blobs blob.Store, stage string, r queue.Record, reason string) error {
-	tenant, _, _ := queue.Open[struct{}](stage, r.Body)
-	c, q, err := quarantined(ctx, st, blobs, stage, tenant, r, reason)
-	if err != nil {
-		return err
-	}
-	if _, e, err := queue.Open[desk.ApprovalEvent](desk.StageApprovals, r.Body); err == nil {
-		q.Channel = e.Verdict.Channel
-	}
-	return retry(func() error { return c.Quarantine(ctx, q) })
-}
-
-// forbidding are the provider's states in which no template may be sent.
-var forbidding = []string{"rejected", "paused", "disabled", "deleted", "failed", "deactivated", "locked"}
-
-// Worker handles the approvals queue.
-func (s *Approvals) Worker() *queue.Worker {
-	return &queue.Worker{
-		Handle: s.handle,
-		Quarantine: func(ctx context.Context, r queue.Record, reason string) error {
-			return quarantineRecord(ctx, s.Store, s.Blobs, desk.StageApprovals, r, reason)
-		},
-		Alone: store.Suspects{Store: s.Store, Queue: desk.StageApprovals},
-		Log:   s.Log,
-	}
-}
-
-// handle notes a verdict. Callbacks are not signed: what forbids is believed at
-// once, what allows never is.
-func (s *Approvals) handle(ctx context.Context, r queue.Record) error {
-	tenant, e, err := queue.Open[desk.ApprovalEvent](desk.StageApprovals, r.Body)
-	if err != nil {
-		return err
-	}
-	if !store.ValidTenant(tenant) {
-		return &queue.Unreadable{Reason: "bad_tenant"}
-	}
-	c, v := s.Store.In(tenant), e.Verdict
-	return retry(func() error {
-		t, err := c.TemplateByProviderID(ctx, v.Channel, v.ProviderID)
-		if errors.Is(err, fault.NotFound) {
-			return quarantineRecord(ctx, s.Store, s.Blobs, desk.StageApprovals, r, reasonTemplateUnknown)
-		}
-		if err != nil {
-			return err
-		}
-		if !slices.Contains(forbidding, v.State) || t.ProviderState == v.State {
-			return nil
-		}
-		t.ProviderState = v.State
-		return c.SaveTemplate(ctx, t, nil)
 	})
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"buzon/internal/desk"
 	"buzon/internal/queue"
+	"buzon/internal/store"
 )
 
 // letters is a dead-letter queue in memory, which hides what it gave until show.
@@ -97,5 +99,51 @@ func letter(stage string, n int) queue.Received {
 	return queue.Received{
 		Record:  queue.Record{ID: fmt.Sprintf("%s-%d", stage, n), Group: "g", Body: fmt.Appendf(nil, `not json %d`, n), Receives: queue.MaxReceives},
 		Receipt: fmt.Sprintf("%s %d", stage, n),
+	}
+}
+
+// TestTimersWakeTheirStage: a due timer of a channel or template queues what it is
+// about, once, in the group in which the rest of that channel's waits.
+func TestTimersWakeTheirStage(t *testing.T) {
+	w := newWorld(t, options{})
+	w.clerk.Approvals = w.driver.Queue(desk.StageApprovals)
+	c := w.store.In("acme")
+	tpl, err := c.Template(t.Context(), "acme-t1")
+	must(t, err)
+	due := w.clock.Now().Add(time.Minute)
+	gone := desk.Template{ID: "gone"}
+	sync := desk.ChannelSync{Armed: due}
+	must(t, c.SaveChannelSync(t.Context(), tpl.Channel, sync,
+		c.ChannelTimer(store.WakeSync, tpl.Channel, 1, due), c.SubmitTimer(tpl, due), c.SubmitTimer(gone, due),
+		c.ChannelTimer(store.WakeEnding, tpl.Channel, 1, due)))
+	must(t, w.clerk.Tick(t.Context()))
+	if early := len(w.take(desk.StageApprovals)) + len(w.take(desk.StageInbound)); early != 0 {
+		t.Errorf("%d events before their time", early)
+	}
+	w.clock.Advance(time.Minute)
+	must(t, w.clerk.Tick(t.Context()))
+	must(t, w.clerk.Tick(t.Context()))
+	records, events := w.verdicts()
+	var got []string
+	for i, e := range events {
+		if records[i].Group != store.ApprovalGroup("acme", tpl.Channel) {
+			t.Errorf("%+v in group %s", e, records[i].Group)
+		}
+		if e.Sync != nil {
+			got = append(got, fmt.Sprintf("sync %s %t %t", e.Sync.Channel, e.Sync.Timer, e.Sync.Asked.Equal(w.clock.Now())))
+			continue
+		}
+		got = append(got, "submit "+e.Submit)
+	}
+	slices.Sort(got)
+	if want := []string{"submit acme-t1", "sync acme-whatsapp true true"}; !slices.Equal(got, want) {
+		t.Errorf("approvals were told %v, want %v", got, want)
+	}
+	inbound := w.take(desk.StageInbound)
+	if len(inbound) != 1 {
+		t.Fatalf("inbound was told %d events", len(inbound))
+	}
+	if _, e, err := queue.Open[desk.InboundEvent](desk.StageInbound, inbound[0].Body); err != nil || e.Ended != tpl.Channel {
+		t.Errorf("inbound was told %+v, %v", e, err)
 	}
 }

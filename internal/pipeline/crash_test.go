@@ -106,16 +106,21 @@ func TestCrashAnywhere_R1_R2_R6_R8(t *testing.T) {
 			w.settle(30 * time.Minute)
 			return w.endState("acme", "5492")
 		}},
+		{"the credential is dead for a while", func(t *testing.T, p *crashtest.Plan) string {
+			w := begun(t, p)
+			w.phone.mood = denied
+			w.deliver("acme", body(w.message("wamid.1", "5492", "hola")))
+			w.settle(time.Minute)
+			dead := w.channel()
+			w.phone.mood = well
+			w.settle(30 * time.Minute)
+			alive := w.channel()
+			return fmt.Sprint(dead.State, dead.Cause, alive.State, alive.Cause, w.channelWait().Cause, w.endState("acme", "5492"))
+		}},
 		{"a body that nobody can read goes to quarantine and is replayed", func(t *testing.T, p *crashtest.Plan) string {
 			w := begun(t, p)
 			w.deliver("acme", []byte("{not json"))
 			w.replay("acme", store.BodyID([]byte("{not json")))
-			w.settle(30 * time.Minute)
-			return w.endState("acme", "5492")
-		}},
-		{"a template is paused by its provider", func(t *testing.T, p *crashtest.Plan) string {
-			w := begun(t, p)
-			w.deliver("acme", body(channel.Batch{Verdicts: []desk.Verdict{{ProviderID: "tpl-1", Event: "status-update", State: "paused"}}}))
 			w.settle(30 * time.Minute)
 			return w.endState("acme", "5492")
 		}},
@@ -267,7 +272,8 @@ func TestWhatGetsNoAnswerIsRecorded(t *testing.T) {
 		note   string
 	}{
 		{"a message of more than a day ago", func(w *world, m *desk.Incoming) { m.SentAt = w.clock.Now().Add(-desk.LateAfter - time.Second) }, "late"},
-		{"a message of a day ago to the second is answered", func(w *world, m *desk.Incoming) { m.SentAt = w.clock.Now().Add(-desk.LateAfter) }, ""},
+		{"a message of a day ago to the second is not late, but its answer is", func(w *world, m *desk.Incoming) { m.SentAt = w.clock.Now().Add(-desk.LateAfter) }, ""},
+		{"a message of almost a day ago is answered", func(w *world, m *desk.Incoming) { m.SentAt = w.clock.Now().Add(-desk.LateAfter + time.Second) }, ""},
 		{"a time in the far future is no time", func(w *world, m *desk.Incoming) { m.SentAt = w.clock.Now().Add(1e6 * time.Hour) }, ""},
 		{"a type that the bot does not use", func(_ *world, m *desk.Incoming) { m.Content.Type = desk.Sticker }, "not_for_bot"},
 		{"a channel that is inactive", func(w *world, _ *desk.Incoming) { w.setChannel("acme", desk.ChannelInactive, false) }, "channel_inactive"},
@@ -277,7 +283,7 @@ func TestWhatGetsNoAnswerIsRecorded(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t, options{})
-			b := w.message("wamid.1", "5492", "hola")
+			b, begin := w.message("wamid.1", "5492", "hola"), w.clock.Now()
 			test.change(w, &b.Messages[0])
 			w.deliver("acme", body(b))
 			w.settle(time.Minute)
@@ -285,7 +291,8 @@ func TestWhatGetsNoAnswerIsRecorded(t *testing.T) {
 			if len(turns) != 1 || turns[0].Note != test.note {
 				t.Fatalf("turns %+v, want one with note %q", turns, test.note)
 			}
-			if sent := len(w.phone.sentTo("acme", "5492")); (sent > 0) != (test.note == "") {
+			answered := test.note == "" && begin.Before(b.Messages[0].SentAt.Add(desk.Window))
+			if sent := len(w.phone.sentTo("acme", "5492")); (sent > 0) != answered {
 				t.Errorf("%d messages sent", sent)
 			}
 		})

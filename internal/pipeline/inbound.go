@@ -54,9 +54,15 @@ func (s *Inbound) handle(ctx context.Context, r queue.Record) error {
 	case e.Message != nil:
 		return s.message(ctx, c, *e.Message, r)
 	case e.Failure != nil:
-		return c.SaveReceipt(ctx, *e.Failure)
+		return s.failure(ctx, c, *e.Failure)
 	case e.Timer != nil:
 		return s.timer(ctx, c, *e.Timer)
+	case e.Consent != nil:
+		return s.consent(ctx, c, *e.Consent)
+	case e.Ended != "":
+		return s.ended(ctx, c, e.Ended, r.ID)
+	case e.Freed != "":
+		return s.freed(ctx, c, e.Freed, r.ID)
 	case e.Replay != "":
 		return s.replay(ctx, c, e.Replay)
 	}
@@ -67,12 +73,13 @@ func (s *Inbound) handle(ctx context.Context, r queue.Record) error {
 func (s *Inbound) message(ctx context.Context, c store.Company, m desk.Incoming, r queue.Record) error {
 	id, turnID := store.ConversationID(m.Channel, m.Person), store.TurnID(m.ProviderID)
 	var stored store.StoredTurn // as far as known
+	references := 0             // of a ticket, that were taken
 	for range maxTries {
 		conv, err := c.Conversation(ctx, id)
 		if err != nil && !errors.Is(err, fault.NotFound) {
 			return err
 		}
-		commit, err := s.answer(ctx, c, conv, m, turnID)
+		commit, err := s.answer(ctx, c, conv, m, turnID, references)
 		if err != nil {
 			return err
 		}
@@ -80,6 +87,10 @@ func (s *Inbound) message(ctx context.Context, c store.Company, m desk.Incoming,
 		err = c.Commit(ctx, commit)
 		if err == nil {
 			return s.wake(ctx, c, commit.Conversation)
+		}
+		if errors.Is(err, store.ErrReferenceTaken) {
+			references++
+			continue
 		}
 		if errors.Is(err, fault.Busy) {
 			continue
@@ -106,30 +117,24 @@ func (s *Inbound) message(ctx context.Context, c store.Company, m desk.Incoming,
 	return fmt.Errorf("conversation %s: %w", id, fault.Busy)
 }
 
-// answer decides what a message does to its conversation.
-func (s *Inbound) answer(ctx context.Context, c store.Company, conv desk.Conversation, m desk.Incoming, turnID string) (store.Commit, error) {
+// answer decides what a message does to its conversation. references is how many
+// names of a ticket are taken.
+func (s *Inbound) answer(ctx context.Context, c store.Company, conv desk.Conversation, m desk.Incoming, turnID string, references int) (store.Commit, error) {
 	turn := desk.Turn{ID: turnID, Kind: desk.TurnMessage, Message: &m, At: m.SentAt, Made: s.Now()}
 	if conv.Version == 0 {
-		ch, err := c.Channel(ctx, m.Channel)
-		if err != nil {
+		var err error
+		if conv, err = newConversation(ctx, c, m); err != nil {
 			return store.Commit{}, err
 		}
-		conv = desk.Conversation{
-			ID: store.ConversationID(m.Channel, m.Person), Channel: m.Channel, Person: m.Person,
-			Contact: store.ContactID(ch.Kind, m.Person), CreatedAt: m.ReceivedAt,
-		}
 	}
-	if m.Name != "" {
-		conv.Name = m.Name
-	}
-	if m.ReceivedAt.After(conv.LastMessageAt) {
-		conv.LastMessageAt = m.ReceivedAt
-	}
+	conv = heard(conv, m)
 	switch {
 	case m.Late:
 		turn.Note = noteLate
 	case m.Unanswered:
 		turn.Note = noteInactive
+	case m.Content.Type == desk.QuickReply:
+		return s.tapped(ctx, c, conv, turn, references)
 	case !forBot(m.Content.Type):
 		turn.Note = noteNotForBot
 	case len(conv.Unsent) >= MaxUnsent:
@@ -142,11 +147,58 @@ func (s *Inbound) answer(ctx context.Context, c store.Company, conv desk.Convers
 		d := bot.Decide(world, conv.Dialogue, bot.Input{Message: &m.Content, ID: turnID, Now: s.Now()})
 		return s.decided(ctx, c, conv, turn, d)
 	}
+	return s.recorded(ctx, c, conv, turn)
+}
+
+// recorded leaves the dialogue as it is.
+func (s *Inbound) recorded(ctx context.Context, c store.Company, conv desk.Conversation, turn desk.Turn) (store.Commit, error) {
 	return s.decided(ctx, c, conv, turn, bot.Decision{State: conv.Dialogue, TimeoutAt: conv.TimeoutAt})
 }
 
+// newConversation is that of a person who writes for the first time. What they have
+// said of wanting messages is read here and nowhere else: later it is on the
+// conversation.
+func newConversation(ctx context.Context, c store.Company, m desk.Incoming) (desk.Conversation, error) {
+	ch, err := c.Channel(ctx, m.Channel)
+	if err != nil {
+		return desk.Conversation{}, err
+	}
+	// Nothing of this person is handled beside it, so the condition is not needed.
+	optedOut, _, err := c.OptedOut(ctx, m.Channel, m.Person)
+	if err != nil {
+		return desk.Conversation{}, err
+	}
+	return desk.Conversation{
+		ID: store.ConversationID(m.Channel, m.Person), Channel: m.Channel, Person: m.Person,
+		Contact: store.ContactID(ch.Kind, m.Person), CreatedAt: m.ReceivedAt,
+		OptedOut: optedOut,
+	}, nil
+}
+
+// heard notes on the conversation who wrote and when, also of a message that came
+// late: the window in which we may write counts from the newest.
+func heard(conv desk.Conversation, m desk.Incoming) desk.Conversation {
+	if m.Name != "" {
+		conv.Name = m.Name
+	}
+	if conv.HeardAt.IsZero() {
+		conv.HeardAt = conv.LastMessageAt // of before it was kept
+	}
+	at := m.HeardAt
+	if at.IsZero() { // of an older version
+		at = m.SentAt
+	}
+	if at.After(conv.HeardAt) {
+		conv.HeardAt = at
+	}
+	if m.ReceivedAt.After(conv.LastMessageAt) {
+		conv.LastMessageAt = m.ReceivedAt
+	}
+	return conv
+}
+
 func forBot(t desk.ContentType) bool {
-	return t == desk.Text || t == desk.ListReply || t == desk.ButtonReply || t == desk.QuickReply
+	return t == desk.Text || t == desk.ListReply || t == desk.ButtonReply
 }
 
 // decided puts a decision into the conversation and its turn.
@@ -259,7 +311,7 @@ func (s *Inbound) world(ctx context.Context, c store.Company, conv desk.Conversa
 
 // timer ends a dialogue whose time ran out, or arms the timer again.
 func (s *Inbound) timer(ctx context.Context, c store.Company, e desk.TimerEvent) error {
-	return retry(func() error {
+	return store.Retry(func() error {
 		conv, err := c.Conversation(ctx, e.Conversation)
 		if errors.Is(err, fault.NotFound) {
 			return nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"buzon/internal/channel"
 	"buzon/internal/desk"
@@ -112,6 +113,27 @@ var mutants = []struct {
 	}},
 	{"a wake-up sends nothing but the last reply", func(s *seams) {
 		s.table = lastOnly{s.table}
+	}},
+	{"nobody asks whether the person has opted out", func(s *seams) {
+		s.table = rosy{s.table, func(c *desk.Conversation) { c.OptedOut = false }}
+	}},
+	{"nobody asks when the person was heard", func(s *seams) {
+		s.table = rosy{s.table, func(c *desk.Conversation) { c.HeardAt = c.HeardAt.Add(1000 * time.Hour) }}
+	}},
+	{"a channel that is off is taken for one that is on", func(s *seams) {
+		s.table = alwaysOn{s.table}
+	}},
+	{"nobody looks again at what waits on a channel that was switched off", func(s *seams) {
+		s.outbound = blind{s.outbound}
+	}},
+	{"the wait of a channel is not kept", func(s *seams) {
+		s.table = unwritten{s.table, "WAIT"}
+	}},
+	{"nobody shows that a channel is interrupted", func(s *seams) {
+		s.table = unwritten{s.table, "CHANNEL"}
+	}},
+	{"an interruption never ends", func(s *seams) {
+		s.table = gloomy{s.table}
 	}},
 }
 
@@ -358,6 +380,63 @@ func (h hasty) Send(ctx context.Context, a channel.Account, to string, out desk.
 		return sent, &channel.Error{Verdict: channel.Later, Code: e.Code, Cause: desk.WaitUnavailable}
 	}
 	return sent, err
+}
+
+// rosy gives conversations as one would like them.
+type rosy struct {
+	table.Table
+	wish func(*desk.Conversation)
+}
+
+func (r rosy) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	return changeConversations(ctx, r.Table, keys, r.wish)
+}
+
+// alwaysOn finds no channel switched off.
+type alwaysOn struct{ table.Table }
+
+func (a alwaysOn) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	items, err := a.Table.Get(ctx, keys...)
+	for i := range items {
+		if items[i].SK == "CHANNEL" {
+			items[i].Body = []byte(strings.Replace(string(items[i].Body), `"state":"inactive"`, `"state":"active"`, 1))
+		}
+	}
+	return items, err
+}
+
+// blind loses the wake-ups that say that the channel was changed.
+type blind struct{ queue.Queue }
+
+func (b blind) Send(ctx context.Context, m queue.Message) error {
+	if strings.Contains(string(m.Body), `"fresh":true`) {
+		return nil
+	}
+	return b.Queue.Send(ctx, m)
+}
+
+// unwritten calls writes of a sort key good that it does not make.
+type unwritten struct {
+	table.Table
+	sk string
+}
+
+func (u unwritten) Write(ctx context.Context, ops ...table.Op) error {
+	kept := slices.DeleteFunc(slices.Clone(ops), func(op table.Op) bool { return op.Item.SK == u.sk })
+	if len(kept) == 0 {
+		return nil
+	}
+	return u.Table.Write(ctx, kept...)
+}
+
+// gloomy drops the writes of channels that are active.
+type gloomy struct{ table.Table }
+
+func (g gloomy) Write(ctx context.Context, ops ...table.Op) error {
+	if len(ops) == 1 && ops[0].Item.SK == "CHANNEL" && strings.Contains(string(ops[0].Item.Body), `"state":"active"`) {
+		return nil
+	}
+	return g.Table.Write(ctx, ops...)
 }
 
 // without drops the operations on keys that contain a part.

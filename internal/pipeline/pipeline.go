@@ -1,12 +1,13 @@
 // Package pipeline holds the stages of a message's way and what they hand each
 // other: webhook takes events in, inbound decides turns, outbound sends replies,
-// approvals notes template verdicts, clock fires timers and drains dead letters.
+// clock fires timers and drains dead letters.
 //
 // Every stage may run any step twice: what a cause does is one conditional
 // transaction, and what is sent derives from it.
 package pipeline
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -22,13 +23,16 @@ import (
 // before the 200; if that fails the answer is 503 and the provider comes again.
 type Webhook struct {
 	Store     *store.Store
-	Blobs     blob.Store // bodies too long for a quarantined item
+	Blobs     blob.Store   // bodies too long for a quarantined item
+	Secrets   secret.Store // what bodies are signed with; not used by a replay
 	Inbound   queue.Queue
 	Approvals queue.Queue
-	Providers map[string]channel.Provider // by name: gupshup
+	Providers map[string]channel.Provider // by name: gupshup, meta (which is a channel.Signed)
 	Now       func() time.Time            // the run's time
 	RealNow   func() time.Time            // judges the age of an event
 	Log       *slog.Logger
+
+	credentials credentialCache
 }
 
 // Inbound decides what a person's message, a fired timer or a failed delivery
@@ -56,27 +60,27 @@ type Outbound struct {
 	// Epoch names this process in a local run, where a lease of another process
 	// is a dead one; empty: leases end by time alone.
 	Epoch string
+	// Share is how many processes send at once, each its part of a channel's rate; 0
+	// means 1.
+	Share int
+	// Sleep waits for d or the end of ctx.
+	Sleep func(ctx context.Context, d time.Duration)
 	Log   *slog.Logger
-}
 
-// Approvals notes template verdicts. They are hints (R12): no state that lets a
-// template be sent follows from one.
-type Approvals struct {
-	Store *store.Store
-	Blobs blob.Store
-	Now   func() time.Time
-	Log   *slog.Logger
+	rates   rates
+	streaks streaks
 }
 
 // Clock fires due timers by queueing their owners and drains dead letters into
 // quarantine.
 type Clock struct {
-	Store    *store.Store
-	Inbound  queue.Queue
-	Outbound queue.Queue
-	Dead     map[string]queue.DeadLetters // by stage; what [Clock.Run] drains
-	Blobs    blob.Store
-	Now      func() time.Time
-	NewID    func() string
-	Log      *slog.Logger
+	Store     *store.Store
+	Inbound   queue.Queue
+	Outbound  queue.Queue
+	Approvals queue.Queue
+	Dead      map[string]queue.DeadLetters // by stage; what [Clock.Run] drains
+	Blobs     blob.Store
+	Now       func() time.Time
+	NewID     func() string
+	Log       *slog.Logger
 }

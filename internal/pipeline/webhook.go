@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -10,39 +9,46 @@ import (
 	"net/http"
 	"time"
 
-	"buzon/internal/blob"
 	"buzon/internal/desk"
 	"buzon/internal/fault"
-	"buzon/internal/queue"
+	"buzon/internal/quarantine"
 	"buzon/internal/store"
 )
 
-// MaxBody is the longest webhook body of a Gupshup channel (contract section 2).
-const MaxBody = 1 << 20
+// The longest webhook bodies in bytes (contract section 2).
+const (
+	MaxBody       = 1 << 20 // of a Gupshup channel
+	MaxSignedBody = 3 << 20 // of a Meta channel
+)
 
 // Reasons of quarantine that the pipeline itself gives.
 const (
-	reasonTooLong         = "event_too_long"
-	reasonIDCollision     = "id_collision"
-	reasonUnstorable      = "unstorable"
-	reasonTemplateUnknown = "template_unknown"
-	reasonDeadLetter      = "dead_letter"
+	reasonTooLong     = "event_too_long"
+	reasonIDCollision = "id_collision"
+	reasonUnstorable  = "unstorable"
+	reasonDeadLetter  = "dead_letter"
 )
 
 // Routes serves the addresses that providers call.
 //
 //	POST /webhooks/gupshup/{channel}/{secret}             Gupshup: messages, statuses, everything
 //	POST /callbacks/templates/gupshup/{channel}/{secret}  Gupshup: template events subscribed apart
+//	GET  /webhooks/whatsapp/{channel}                     Meta: asks whether the address is ours
+//	POST /webhooks/whatsapp/{channel}                     Meta: signed events of a whole app
 //
-// 200 with an empty body: every event is durable. 404: wrong channel or secret,
-// the same bytes for both. 413: too long. 503: a durable write failed; come again.
+// 200 with an empty body: every event is durable. 413: too long. 503: a durable
+// write failed; come again. Who may not post learns nothing of the channel: 404 for
+// a wrong channel or secret, 401 for a wrong channel or signature, 403 for a wrong
+// channel or verify token, the same bytes each, after the same work.
 func (w *Webhook) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /webhooks/gupshup/{channel}/{secret}", w.gupshup)
 	mux.HandleFunc("POST /callbacks/templates/gupshup/{channel}/{secret}", w.gupshup)
+	mux.HandleFunc("GET /webhooks/whatsapp/{channel}", w.handshake)
+	mux.HandleFunc("POST /webhooks/whatsapp/{channel}", w.signed)
 }
 
 func (w *Webhook) gupshup(rw http.ResponseWriter, r *http.Request) {
-	c, ch, err := w.channelOf(r.Context(), "gupshup", r.PathValue("channel"), r.PathValue("secret"))
+	c, ch, err := w.channelOf(r.Context(), desk.ProviderGupshup, r.PathValue("channel"), r.PathValue("secret"))
 	if errors.Is(err, fault.NotFound) {
 		http.NotFound(rw, r)
 		return
@@ -51,14 +57,8 @@ func (w *Webhook) gupshup(rw http.ResponseWriter, r *http.Request) {
 		w.unavailable(rw, err)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, MaxBody))
-	var tooLong *http.MaxBytesError
-	if errors.As(err, &tooLong) {
-		rw.WriteHeader(http.StatusRequestEntityTooLarge)
-		return
-	}
-	if err != nil {
-		rw.WriteHeader(http.StatusBadRequest) // the caller went away
+	body, ok := read(rw, r, MaxBody)
+	if !ok {
 		return
 	}
 	if err := w.take(r.Context(), c, ch, body, ""); err != nil {
@@ -66,6 +66,22 @@ func (w *Webhook) gupshup(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rw.WriteHeader(http.StatusOK)
+}
+
+// read reads the body; false: it was answered, because it is longer than most, or
+// the caller went away.
+func read(rw http.ResponseWriter, r *http.Request, most int64) ([]byte, bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, most))
+	if err == nil {
+		return body, true
+	}
+	status := http.StatusBadRequest
+	var tooLong *http.MaxBytesError
+	if errors.As(err, &tooLong) {
+		status = http.StatusRequestEntityTooLarge
+	}
+	rw.WriteHeader(status)
+	return nil, false
 }
 
 func (w *Webhook) unavailable(rw http.ResponseWriter, err error) {
@@ -99,98 +115,6 @@ func (w *Webhook) channelOf(ctx context.Context, provider, id, secret string) (s
 	return c, ch, nil
 }
 
-// take makes every event of a body durable. salt is empty for a provider's
-// call; a replay gives a fresh one, so that queues take the events once more.
-func (w *Webhook) take(ctx context.Context, c store.Company, ch desk.Channel, body []byte, salt string) error {
-	batch := w.Providers[ch.Provider].Parse(ch, body)
-	for _, m := range batch.Messages {
-		if err := w.message(ctx, c, ch, m, salt); err != nil {
-			return err
-		}
-	}
-	for _, r := range batch.Receipts {
-		if err := w.receipt(ctx, c, ch, r, salt); err != nil {
-			return err
-		}
-	}
-	for _, v := range batch.Consents {
-		v.Channel, v.At = ch.ID, w.plausible(v.At)
-		if err := c.SaveConsent(ctx, v); err != nil {
-			return err
-		}
-	}
-	for _, v := range batch.Verdicts {
-		if err := w.verdict(ctx, c, ch, v, body, salt); err != nil {
-			return err
-		}
-	}
-	for kind, n := range batch.Ignored {
-		w.Log.Debug("event ignored", "channel", ch.ID, "kind", kind, "count", n)
-	}
-	if batch.Rejected == "" {
-		return nil
-	}
-	w.Log.Warn("body quarantined", "channel", ch.ID, "reason", batch.Rejected, "bytes", len(body))
-	return w.quarantine(ctx, c, ch, "webhook", batch.Rejected, body)
-}
-
-func (w *Webhook) message(ctx context.Context, c store.Company, ch desk.Channel, m desk.Incoming, salt string) error {
-	m.Channel, m.ReceivedAt, m.SentAt = ch.ID, w.Now(), w.plausible(m.SentAt)
-	m.Late = w.RealNow().Sub(m.SentAt) > desk.LateAfter
-	m.Unanswered = ch.Deleted || !ch.State.Answers()
-	sealed, err := queue.Seal(desk.StageInbound, c.Tenant, desk.InboundEvent{Message: &m})
-	if errors.Is(err, fault.Invalid) {
-		raw := fmt.Appendf(nil, "%s %s", m.ProviderID, m.Content.Text)
-		return w.quarantine(ctx, c, ch, "webhook", reasonTooLong, raw)
-	}
-	if err != nil {
-		return err
-	}
-	return w.Inbound.Send(ctx, queue.Message{
-		Group: store.Hash(c.Tenant, ch.ID, m.Person),
-		Dedup: store.Hash(c.Tenant, ch.ID, "message", m.Person, m.ProviderID, m.Digest(), salt),
-		Body:  sealed,
-	})
-}
-
-// receipt writes a delivery status straight to the table. A failure is queued
-// first, every time it comes, since somebody may have to be told.
-func (w *Webhook) receipt(ctx context.Context, c store.Company, ch desk.Channel, r desk.Receipt, salt string) error {
-	r.Channel, r.At = ch.ID, w.plausible(r.At)
-	if r.Enqueued {
-		r.At = w.Now() // it is compared with when we sent, by our own clock
-	}
-	if r.Status == desk.Failed {
-		sealed, err := queue.Seal(desk.StageInbound, c.Tenant, desk.InboundEvent{Failure: &r})
-		if err != nil {
-			return err
-		}
-		err = w.Inbound.Send(ctx, queue.Message{
-			Group: store.Hash(c.Tenant, ch.ID, "failure", r.Key()),
-			Dedup: store.Hash(c.Tenant, ch.ID, "failure", r.Key(), r.Code, salt),
-			Body:  sealed,
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return c.SaveReceipt(ctx, r)
-}
-
-func (w *Webhook) verdict(ctx context.Context, c store.Company, ch desk.Channel, v desk.Verdict, body []byte, salt string) error {
-	v.Channel, v.At = ch.ID, w.plausible(v.At)
-	sealed, err := queue.Seal(desk.StageApprovals, c.Tenant, desk.ApprovalEvent{Verdict: v})
-	if err != nil {
-		return err
-	}
-	return w.Approvals.Send(ctx, queue.Message{
-		Group: store.Hash(c.Tenant, ch.ID, v.ProviderID),
-		// The event has no id of its own: the id in it is the template's.
-		Dedup: store.Hash(c.Tenant, ch.ID, "verdict", store.BodyID(body), v.ProviderID, v.Event, salt),
-		Body:  sealed,
-	})
-}
-
 // maxAhead is how far in the future a provider's time may lie; beyond it, and
 // before 1970, it is no time at all and ours is taken.
 const maxAhead = 24 * time.Hour
@@ -205,56 +129,12 @@ func (w *Webhook) plausible(t time.Time) time.Time {
 
 func (w *Webhook) quarantine(ctx context.Context, c store.Company, ch desk.Channel, stage, reason string, body []byte) error {
 	q := desk.Quarantined{Stage: stage, Channel: ch.ID, Reason: reason, ReceivedAt: w.Now()}
-	if err := keepBody(ctx, w.Blobs, c, &q, body); err != nil {
+	if err := quarantine.Body(ctx, w.Blobs, c, &q, body); err != nil {
 		return err
 	}
-	return retry(func() error { return c.Quarantine(ctx, q) })
-}
-
-// keepBody puts a body into q: whole if it is short, else whole into the file
-// store and cut here.
-func keepBody(ctx context.Context, blobs blob.Store, c store.Company, q *desk.Quarantined, body []byte) error {
-	q.ID, q.Body = store.BodyID(body), body
-	if len(body) <= desk.MaxQuarantineInline {
-		return nil
-	}
-	q.Blob = "quarantine/" + c.Tenant + "/" + q.ID
-	err := blobs.Put(ctx, q.Blob, "application/octet-stream", bytes.NewReader(body))
-	if err != nil && !errors.Is(err, fault.Conflict) { // there already: the same bytes
-		return fmt.Errorf("quarantine %s: %w", q.ID, err)
-	}
-	return nil
-}
-
-// wholeBody is the body of q as it came.
-func wholeBody(ctx context.Context, blobs blob.Store, q desk.Quarantined) ([]byte, error) {
-	if !q.Cut {
-		return q.Body, nil
-	}
-	f, _, err := blobs.Get(ctx, q.Blob)
-	if err != nil {
-		return nil, fmt.Errorf("quarantined %s: %w", q.ID, err)
-	}
-	defer f.Close()
-	body, err := io.ReadAll(io.LimitReader(f, MaxBody+1))
-	if err != nil {
-		return nil, fmt.Errorf("quarantined %s: %w", q.ID, err)
-	}
-	return body, nil
+	return store.Retry(func() error { return c.Quarantine(ctx, q) })
 }
 
 // maxTries is how often a step is run from its read before its cause is left to
 // the queue or the provider to bring again.
 const maxTries = 5
-
-// retry runs a step that reads and writes at the version read, again when
-// somebody else was faster or the table was busy.
-func retry(step func() error) error {
-	var err error
-	for range maxTries {
-		if err = step(); !errors.Is(err, fault.Conflict) && !errors.Is(err, fault.Busy) {
-			return err
-		}
-	}
-	return err
-}

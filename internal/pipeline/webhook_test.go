@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -196,24 +197,30 @@ func permute(items []string, visit func([]string)) {
 	walk(0)
 }
 
-func TestAForgedApprovalEnablesNothing_R12(t *testing.T) {
+// What a callback says of a template is told to the approvals, who ask the provider:
+// the webhook itself believes nothing of it.
+func TestACallbackIsAHint_R12(t *testing.T) {
 	w, phone := realWorld(t, options{})
-	verdict := func(state string) {
+	before, err := w.store.In("acme").Template(t.Context(), "acme-t1")
+	must(t, err)
+	for _, state := range []string{"approved", "paused", "paused"} {
 		w.deliver("acme", gupshuptest.Template(phone.Channel, desk.Verdict{ProviderID: "tpl-1", Event: "status-update", State: state, Name: "create_case", Language: "es", At: w.clock.Now()}))
-		must(t, w.driver.Drain(1000))
 	}
-	sendable := func() bool {
-		tpl, err := w.store.In("acme").Template(context.Background(), "acme-t1")
-		must(t, err)
-		return tpl.Sendable()
+	after, err := w.store.In("acme").Template(t.Context(), "acme-t1")
+	must(t, err)
+	if after.Version != before.Version {
+		t.Errorf("the webhook changed the template: %+v", after)
 	}
-	verdict("paused")
-	if sendable() {
-		t.Fatal("a paused template may be sent")
+	records, events := w.verdicts()
+	var told []string
+	for i, e := range events {
+		told = append(told, e.Verdict.State)
+		if v := e.Verdict; v.Channel != channelID("acme") || v.ProviderID != "tpl-1" || !v.ReceivedAt.Equal(w.clock.Now()) || records[i].Group != store.ApprovalGroup("acme", channelID("acme")) {
+			t.Errorf("told %+v in group %s", v, records[i].Group)
+		}
 	}
-	verdict("approved")
-	if sendable() {
-		t.Error("an unsigned callback made a template sendable")
+	if !slices.Equal(told, []string{"approved", "paused"}) {
+		t.Errorf("told %v", told)
 	}
 }
 

@@ -3,14 +3,12 @@ package pipeline_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -43,9 +41,21 @@ type world struct {
 	clerk  *pipeline.Clock
 	in     *pipeline.Inbound
 	out    *pipeline.Outbound
+	blobs  *memoryBlobs
 	calm   func()
 	plan   *crashtest.Plan
+	// seq counts what happens; offSince is since when outbound knows of a company's
+	// channel that it is off, and until when (0: it still is).
+	seq      int
+	offSince map[string][]span
+	wasOff   map[string]bool // companies whose channel was off at any time
 }
+
+// span is a time in events: from one to before another; 0: without end.
+type span struct{ from, to int }
+
+// holds tells whether all that was done between two events was done within it.
+func (s span) holds(began, ended int) bool { return s.from < began && (s.to == 0 || ended < s.to) }
 
 // options choose what a world is made of; the zero value is a calm one.
 type options struct {
@@ -74,13 +84,13 @@ func channelID(tenant string) string { return tenant + "-whatsapp" }
 
 func newWorld(t testing.TB, o options) *world {
 	t.Helper()
-	w := &world{t: t, clock: queuetest.NewClock(), plan: o.plan}
+	w := &world{t: t, clock: queuetest.NewClock(), plan: o.plan, offSince: map[string][]span{}, wasOff: map[string]bool{}}
 	w.driver = queuetest.NewDriver(o.seed, w.clock)
 	if o.hostile {
 		w.driver.HostileRate, w.driver.StallRate, w.driver.KillRate = 0.02, 0.01, 0.01
 	}
 	w.plain = tabletest.Open(t)
-	w.phone = &phone{rng: rand.New(rand.NewPCG(o.seed, 7)), now: w.clock.Now, yield: o.yield, plan: o.plan}
+	w.phone = &phone{rng: rand.New(rand.NewPCG(o.seed, 7)), now: w.clock.Now, seq: func() int { return w.seq }, yield: o.yield, plan: o.plan}
 	s := &seams{
 		table: w.plain, inbound: w.driver.Queue(desk.StageInbound), outbound: w.driver.Queue(desk.StageOutbound),
 		handler: func(*queue.Worker) {}, provider: w.phone,
@@ -98,6 +108,7 @@ func newWorld(t testing.TB, o options) *world {
 		s.outbound = crashtest.Queue{Name: "outbound", Queue: s.outbound, Plan: o.plan}
 		approvals = crashtest.Queue{Name: "approvals", Queue: approvals, Plan: o.plan}
 	}
+	s.table = watched{s.table, w}
 	if o.mutant != nil {
 		o.mutant(s)
 	}
@@ -106,7 +117,7 @@ func newWorld(t testing.TB, o options) *world {
 	}
 	w.calm = func() {
 		w.driver.Calm()
-		w.phone.mood = well
+		w.phone.mood, w.phone.moods = well, nil
 		if hostile != nil {
 			hostile.Calm()
 		}
@@ -122,6 +133,7 @@ func (w *world) wire(s *seams, approvals queue.Queue) {
 	w.store = &store.Store{Table: s.table, Now: w.clock.Now, NewID: newID, CacheFor: 30 * time.Second}
 	keys := &link.Keys{Secrets: linkSecrets}
 	blobs := &memoryBlobs{}
+	w.blobs = blobs
 	log := slog.New(slog.DiscardHandler)
 	providers := map[string]channel.Provider{"gupshup": s.provider}
 	webhook := &pipeline.Webhook{
@@ -135,15 +147,21 @@ func (w *world) wire(s *seams, approvals queue.Queue) {
 	w.out = &pipeline.Outbound{
 		Store: w.store, Blobs: blobs, Secrets: credentials{}, Keys: keys, Providers: providers,
 		PublicURL: func() string { return "https://buzon.example" }, Now: w.clock.Now, Log: log,
+		Sleep: func(context.Context, time.Duration) {},
 	}
 	w.clerk = &pipeline.Clock{
 		Store: w.store, Inbound: s.inbound, Outbound: s.outbound, Blobs: blobs, Now: w.clock.Now, NewID: newID, Log: log,
 	}
-	verdicts := &pipeline.Approvals{Store: w.store, Blobs: blobs, Now: w.clock.Now, Log: log}
 	for name, worker := range map[string]*queue.Worker{
-		desk.StageInbound: w.in.Worker(), desk.StageOutbound: w.out.Worker(), desk.StageApprovals: verdicts.Worker(),
+		desk.StageInbound: w.in.Worker(), desk.StageOutbound: w.out.Worker(),
 	} {
 		s.handler(worker)
+		if handle := worker.Handle; name == desk.StageOutbound {
+			worker.Handle = func(ctx context.Context, r queue.Record) error {
+				w.seq++
+				return handle(context.WithValue(ctx, beganKey{}, w.seq), r)
+			}
+		}
 		w.driver.Add(name, worker, 90*time.Second)
 	}
 	w.mux = http.NewServeMux()
@@ -253,7 +271,7 @@ func (w *world) settle(horizon time.Duration) {
 }
 
 func (w *world) depth() (visible, flying int) {
-	for _, name := range []string{desk.StageInbound, desk.StageOutbound, desk.StageApprovals} {
+	for _, name := range []string{desk.StageInbound, desk.StageOutbound} {
 		v, f, _ := w.driver.Memory(name).Depth()
 		visible, flying = visible+v, flying+f
 	}
@@ -279,7 +297,7 @@ func (w *world) tick() {
 
 func (w *world) drainDead() {
 	w.t.Helper()
-	for _, name := range []string{desk.StageInbound, desk.StageOutbound, desk.StageApprovals} {
+	for _, name := range []string{desk.StageInbound, desk.StageOutbound} {
 		dead, err := w.driver.Memory(name).DeadLetters(context.Background(), 100)
 		must(w.t, err)
 		for _, r := range dead {
@@ -314,145 +332,29 @@ func (y yieldQueue) Send(ctx context.Context, m queue.Message) error {
 	return y.Queue.Send(ctx, m)
 }
 
-// The moods of the provider.
-type mood int
+// beganKey is where a context holds when outbound began to handle a wake-up.
+type beganKey struct{}
 
-const (
-	well    mood = iota
-	limited      // 429 to everything
-	flaky        // some lost, some refused for the moment, some lost in the answer
-)
-
-// sentMessage is one call that reached the provider.
-type sentMessage struct {
-	tenant, to, ref, id string
-	out                 desk.Outgoing
-	at                  time.Time
-	lost                bool // the answer was lost
+// watched notes when outbound learns that a channel is off.
+type watched struct {
+	table.Table
+	w *world
 }
 
-type pending struct {
-	tenant string
-	body   []byte
-}
-
-// phone is the provider and everybody's phone.
-type phone struct {
-	now   func() time.Time
-	yield bool
-	plan  *crashtest.Plan
-	mood  mood
-	moods map[string]mood // by tenant, before mood
-	pair  string          // the one who may get no more messages for the moment
-	// loseAnswers: no answer ever comes; the message arrives all the same if arrive.
-	loseAnswers, arrive bool
-	silent              bool // no receipt is posted
-
-	mu    sync.Mutex
-	rng   *rand.Rand
-	sends []sentMessage
-	posts []pending // webhooks that it will deliver
-	calls int
-}
-
-func (p *phone) Parse(_ desk.Channel, body []byte) channel.Batch {
-	var b channel.Batch
-	if err := json.Unmarshal(body, &b); err != nil {
-		return channel.Batch{Rejected: channel.RejectNotJSON}
-	}
-	return b
-}
-
-func (p *phone) Send(ctx context.Context, a channel.Account, to string, out desk.Outgoing, ref string) (channel.Sent, error) {
-	from := p.now()
-	if p.yield {
-		queuetest.Yield(ctx)
-	}
-	if p.now().Sub(from) > pipeline.SendTimeout { // on its way the connection was given up
-		return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"}
-	}
-	if p.plan == nil {
-		return p.send(a, to, out, ref)
-	}
-	var sent channel.Sent
-	err := p.plan.Effect("provider", func() (err error) {
-		sent, err = p.send(a, to, out, ref)
-		return err
-	})
-	var classified *channel.Error
-	if err != nil && !errors.As(err, &classified) {
-		verdict := channel.Unknown
-		if strings.Contains(err.Error(), fault.Busy.Error()) {
-			verdict = channel.Later
+func (t watched) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	items, err := t.Table.Get(ctx, keys...)
+	for _, it := range items {
+		var ch desk.Channel
+		if ctx.Value(beganKey{}) == nil || it.SK != "CHANNEL" || !it.Exists() || decodeJSON(it.Body, &ch) != nil || ch.State != desk.ChannelInactive {
+			continue
 		}
-		return channel.Sent{}, &channel.Error{Verdict: verdict, Code: "test", Cause: desk.WaitUnavailable}
-	}
-	return sent, err
-}
-
-func (p *phone) send(a channel.Account, to string, out desk.Outgoing, ref string) (channel.Sent, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	tenant, _ := store.TenantOf(a.Channel.ID)
-	m := p.mood
-	if own, ok := p.moods[tenant]; ok {
-		m = own
-	}
-	p.calls++
-	if m == limited {
-		return channel.Sent{}, &channel.Error{Verdict: channel.Later, Code: "429", Cause: desk.WaitRateLimited}
-	}
-	if p.pair != "" && to == p.pair {
-		return channel.Sent{}, &channel.Error{Verdict: channel.Later, Code: "131056", Cause: desk.WaitPair, Pair: true}
-	}
-	fate := p.rng.IntN(100)
-	if p.loseAnswers && !p.arrive {
-		return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"}
-	}
-	if m == flaky && fate < 5 {
-		return channel.Sent{}, &channel.Error{Verdict: channel.Later, Code: "503", Cause: desk.WaitUnavailable}
-	}
-	if m == flaky && fate < 8 {
-		return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"} // it never arrived
-	}
-	id := fmt.Sprintf("gs-%s-%d", tenant, len(p.sends))
-	s := sentMessage{tenant: tenant, to: to, ref: ref, id: id, out: out, at: p.now(), lost: m == flaky && fate < 12 || p.loseAnswers}
-	p.sends = append(p.sends, s)
-	if p.silent {
-		return p.answer(s)
-	}
-	p.posts = append(p.posts, pending{tenant, body(channel.Batch{Receipts: []desk.Receipt{{
-		SendID: id, MessageID: "wamid." + id, Status: desk.Accepted, Enqueued: true, Destination: to, At: p.now().Add(-8 * 24 * time.Hour),
-	}}})})
-	return p.answer(s)
-}
-
-func (p *phone) answer(s sentMessage) (channel.Sent, error) {
-	if s.lost {
-		return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"}
-	}
-	return channel.Sent{ProviderID: s.id}, nil
-}
-
-func (p *phone) takePosts() []pending {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	posts := p.posts
-	p.posts = nil
-	return posts
-}
-
-// sentTo lists what reached a person, in order.
-func (p *phone) sentTo(tenant, person string) []sentMessage {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Collect(func(yield func(sentMessage) bool) {
-		for _, s := range p.sends {
-			if s.tenant == tenant && s.to == person && !yield(s) {
-				return
-			}
+		tenant, _ := store.TenantOf(ch.ID)
+		if known := t.w.offSince[tenant]; len(known) == 0 || known[len(known)-1].to > 0 {
+			t.w.seq++
+			t.w.offSince[tenant] = append(known, span{from: t.w.seq})
 		}
-	})
+	}
+	return items, err
 }
 
 // credentials gives every channel the same.
@@ -478,9 +380,10 @@ type memoryBlobs struct {
 	blob.Store
 	mu      sync.Mutex
 	objects map[string][]byte
+	types   map[string]string
 }
 
-func (b *memoryBlobs) Put(_ context.Context, key, _ string, r io.ReadSeeker) error {
+func (b *memoryBlobs) Put(_ context.Context, key, contentType string, r io.ReadSeeker) error {
 	raw, err := io.ReadAll(r)
 	if err != nil {
 		return err
@@ -491,9 +394,9 @@ func (b *memoryBlobs) Put(_ context.Context, key, _ string, r io.ReadSeeker) err
 		return fault.Conflict
 	}
 	if b.objects == nil {
-		b.objects = map[string][]byte{}
+		b.objects, b.types = map[string][]byte{}, map[string]string{}
 	}
-	b.objects[key] = raw
+	b.objects[key], b.types[key] = raw, contentType
 	return nil
 }
 
@@ -504,7 +407,7 @@ func (b *memoryBlobs) Get(_ context.Context, key string) (io.ReadCloser, blob.In
 	if !ok {
 		return nil, blob.Info{}, fault.NotFound
 	}
-	return io.NopCloser(strings.NewReader(string(raw))), blob.Info{Size: int64(len(raw))}, nil
+	return io.NopCloser(strings.NewReader(string(raw))), blob.Info{Size: int64(len(raw)), ContentType: b.types[key]}, nil
 }
 
 // request is one HTTP call to the webhook's addresses.

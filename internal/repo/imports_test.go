@@ -22,6 +22,7 @@ var rules = []rule{
 	{"internal/fault", "", "", "the kinds of error; everything may know them"},
 	{"internal/desk", "fault", "", "what exists and its rules: no I/O, no clock"},
 	{"internal/bot", "desk fault locale", "golang.org/x/text github.com/rivo/uniseg", "the dialogue: pure"},
+	{"internal/wording", "desk fault", "", "the rules of templates: pure"},
 	{"internal/locale", "desk", "golang.org/x/text", "the texts: languages from the vocabulary, no rule"},
 
 	{"internal/table", "fault", "", "the seam to the table"},
@@ -45,21 +46,27 @@ var rules = []rule{
 	{"internal/link", "secret fault", "", "the secrets in links"},
 	{"internal/store", "table desk fault", "github.com/oklog/ulid/v2", "every key and query; decides nothing else"},
 
+	{"internal/quarantine", "store blob queue desk fault", "", "keeps what no stage can handle"},
+
 	{"internal/channel", "desk fault", "", "what a provider must do"},
 	{"internal/channel/strictjson", "channel", "", "bytes from outside; knows the limits of a body, no provider"},
 	{"internal/channel/channeltest", "channel desk fault", "github.com/google/go-cmp", "golden cases of all providers"},
 	{"internal/channel/*/*test", "channel desk fault", "", "payloads as a provider documents them"},
-	{"internal/channel/*", "channel channel/strictjson desk fault", "github.com/rivo/uniseg", "a provider: translates, never looks anything up"},
+	{"internal/channel/cloudapi", "channel channel/strictjson desk", "github.com/rivo/uniseg", "what all providers of WhatsApp share"},
+	{"internal/channel/httpsend", "channel desk", "", "one request to a provider"},
+	{"internal/channel/sample", "channel desk", "", "files for reviewers of templates"},
+	{"internal/channel/*", "channel channel/strictjson channel/cloudapi channel/httpsend channel/sample desk fault", "", "a provider: translates, never looks anything up"},
 
 	// The four that put it together: never each other.
-	{"internal/pipeline", "store blob queue secret channel bot locale link web desk fault", "", "the stages"},
+	{"internal/pipeline", "store blob queue quarantine secret channel bot locale link web desk fault", "", "the stages of a message"},
+	{"internal/approval", "store blob queue quarantine secret channel desk fault", "", "the stage of templates"},
 	{"internal/api/apidocs", "desk locale", "go.yaml.in/yaml/v3", "makes the page of the description; nothing that runs imports it"},
-	{"internal/api", "store blob queue secret channel bot locale link web desk fault", "", "the JSON API"},
+	{"internal/api", "store blob queue secret channel bot wording locale link web desk fault", "", "the JSON API"},
 	{"internal/pages", "store blob queue secret channel bot locale link web desk fault", "", "the pages that people see"},
 	{"internal/web", "desk fault locale store", "github.com/aws/aws-lambda-go golang.org/x/text", "HTTP for all of them"},
 
 	{"internal/cloud", "signed table/dynamo queue/sqs blob/s3 secret/ssm store", "github.com/aws/aws-lambda-go github.com/aws/aws-sdk-go-v2", "opens AWS for a function"},
-	{"functions/*", "cloud store link queue queue/sqs secret web desk pipeline api pages channel channel/*", "", "wires a function"},
+	{"functions/*", "cloud store link queue queue/sqs secret web desk pipeline approval api pages channel channel/*", "", "wires a function"},
 
 	{"internal/crashtest", "table queue blob fault", "", "dies at every effect of a handler"},
 	{"internal/repo", "", "", "tests only"},
@@ -67,6 +74,7 @@ var rules = []rule{
 	{"infra/play", "", "", "plays from outside: sees what a provider and a browser see"},
 	{"infra/local", "*", "go.etcd.io/bbolt github.com/oklog/ulid/v2", "wires the whole in one process"},
 	{"infra/ops", "store", "github.com/aws/aws-sdk-go-v2 github.com/aws/smithy-go", "an operator's commands; sees a deployment as AWS's APIs show it"},
+	{"infra/ops/wording", "wording desk fault locale", "", "the rules of templates, as a command"},
 	{"infra/ops/*", "queue store fault", "github.com/aws/aws-sdk-go-v2 github.com/aws/smithy-go golang.org/x/text", "parts of the operator's commands"},
 	{"infra/engines", "", "", "runs a command with the engines beside it"},
 	{"infra/engines/engine", "table/dynamo", "github.com/aws/aws-sdk-go-v2", "installs and runs what stands in for AWS, and makes table, bucket and queues there"},
@@ -158,6 +166,8 @@ func TestImportRules(t *testing.T) {
 		{"the stages do not know the API", "internal/pipeline", "buzon/internal/api", true},
 		{"the API does not know the pages", "internal/api", "buzon/internal/pages", true},
 		{"a provider reads strictly", "internal/channel/gupshup", "buzon/internal/channel/strictjson", false},
+		{"two providers share what is Meta's", "internal/channel/meta", "buzon/internal/channel/cloudapi", false},
+		{"and nothing of each other", "internal/channel/meta", "buzon/internal/channel/gupshup", true},
 		{"and looks nothing up", "internal/channel/gupshup", "buzon/internal/store", true},
 		{"the stages do not choose an engine", "internal/pipeline", "buzon/internal/table/embedded", true},
 		{"the local run does", "infra/local", "buzon/internal/table/embedded", false},

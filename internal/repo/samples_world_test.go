@@ -23,13 +23,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"buzon/internal/api"
+	"buzon/internal/approval"
 	blobs "buzon/internal/blob/embedded"
 	"buzon/internal/channel"
 	"buzon/internal/channel/gupshup"
+	"buzon/internal/channel/meta"
 	"buzon/internal/desk"
 	"buzon/internal/link"
 	"buzon/internal/pages"
 	"buzon/internal/pipeline"
+	"buzon/internal/quarantine"
 	"buzon/internal/queue"
 	"buzon/internal/queue/queuetest"
 	"buzon/internal/queue/sqs"
@@ -46,6 +49,7 @@ const (
 	sampleTenant  = "demo"
 	sampleChannel = "demo-samples"
 	sampleSecret  = "samples-webhook-secret"
+	sampleMeta    = "demo-meta"
 	sampleWriter  = "12025550199" // has begun a dialogue and waits for the greeting
 	sampleVerdict = "33333333-0000-4000-8000-000000000001"
 )
@@ -132,6 +136,15 @@ func newSampleWorld(t *testing.T) *sampleWorld {
 		fmt.Fprint(rw, `{"Successful":[],"Failed":[]}`)
 	})
 	w.partner = w.serve(func(rw http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/template") {
+			if r.Method == http.MethodGet {
+				fmt.Fprintf(rw, `{"status":"success","templates":[{"id":%q,"elementName":"create_case","languageCode":"es","category":"UTILITY","status":"APPROVED"}]}`, sampleVerdict)
+				return
+			}
+			w.sent.note(r.PostFormValue("elementName"))
+			fmt.Fprint(rw, `{"status":"success","template":{"id":"33333333-0000-4000-8000-000000000002","status":"PENDING"}}`)
+			return
+		}
 		w.sent.note(r.PostFormValue("destination"))
 		rw.WriteHeader(http.StatusAccepted)
 		fmt.Fprint(rw, `{"status":"submitted","messageId":"11111111-2222-4333-8444-777777777777"}`)
@@ -178,6 +191,16 @@ func (w *sampleWorld) seed() {
 		ID: sampleChannel, Kind: "whatsapp", Provider: "gupshup", State: desk.ChannelActive, Identifier: "12025550100",
 		App: "BuzonDemo", AppID: "22222222-0000-4000-8000-000000000001", PhoneNumberID: "200000000000100", SecretHash: store.SecretHash(sampleSecret),
 	}, nil))
+	w.must(w.secrets.Put(ctx, c.CredentialsName(sampleMeta), `{"access_token":"EA","app_secret":"samples-app-secret","verify_token":"samples-verify-token"}`))
+	w.must(c.ConnectChannel(ctx, desk.Channel{}, desk.Channel{
+		ID: sampleMeta, Kind: "whatsapp", Provider: "meta", State: desk.ChannelActive, Identifier: "12025550101",
+		PhoneNumberID: "200000000000101", AccountID: "100000000000001", MetaApp: "app",
+	}, nil))
+	w.must(c.SaveChannel(ctx, desk.Channel{ID: "demo-off", Kind: "whatsapp", Provider: "gupshup", State: desk.ChannelInactive, EndedAt: sampleNow}, nil))
+	w.must(c.CreateTemplate(ctx, desk.Template{
+		ID: "requested", Channel: sampleChannel, Name: "aviso", Language: "es", Category: desk.CategoryUtility, Type: desk.TemplateText,
+		Body: "Su turno es mañana.", Status: desk.TemplatePending, Active: true, Submission: &desk.Submission{},
+	}, "", nil))
 	w.must(c.SaveTemplate(ctx, desk.Template{
 		ID: "template", Channel: sampleChannel, ProviderID: sampleVerdict, Name: "create_case", Language: "es", Body: "Escriba su caso",
 		Status: desk.TemplateApproved, ProviderState: "approved", Active: true,
@@ -232,13 +255,15 @@ var silent = slog.New(slog.DiscardHandler)
 func (w *sampleWorld) keys() *link.Keys { return &link.Keys{Secrets: w.secrets} }
 
 func (w *sampleWorld) providers() map[string]channel.Provider {
-	return map[string]channel.Provider{"gupshup": gupshup.Provider{BaseURL: w.partner, Now: w.now}}
+	return map[string]channel.Provider{
+		"gupshup": gupshup.Provider{BaseURL: w.partner, Now: w.now}, "meta": meta.Provider{BaseURL: w.partner, Now: w.now},
+	}
 }
 
 func (w *sampleWorld) webhook() *pipeline.Webhook {
 	return &pipeline.Webhook{
 		Store: w.store, Blobs: w.blobs, Inbound: w.queues[desk.StageInbound], Approvals: w.queues[desk.StageApprovals],
-		Providers: w.providers(), Now: w.now, RealNow: w.now, Log: silent,
+		Secrets: w.secrets, Providers: w.providers(), Now: w.now, RealNow: w.now, Log: silent,
 	}
 }
 
@@ -251,7 +276,9 @@ func (w *sampleWorld) inbound() *pipeline.Inbound {
 
 func (w *sampleWorld) api() api.API {
 	return api.API{
-		Store: w.store, Inbound: w.queues[desk.StageInbound], Now: w.now, NewID: w.store.NewID, Random: rand.Reader,
+		Store: w.store, Blobs: w.blobs, Secrets: w.secrets, Providers: w.providers(),
+		Inbound: w.queues[desk.StageInbound], Outbound: w.queues[desk.StageOutbound], Approvals: w.queues[desk.StageApprovals],
+		Now: w.now, NewID: w.store.NewID, Random: rand.Reader, Log: silent,
 		PublicURL: func(r *http.Request) string { return web.Base("", r) }, Version: "samples",
 	}
 }
@@ -267,10 +294,14 @@ func (w *sampleWorld) run(stage string, raw []byte) string {
 	case "outbound":
 		return w.batch((&pipeline.Outbound{
 			Store: w.store, Blobs: w.blobs, Secrets: w.secrets, Keys: w.keys(), Providers: w.providers(),
-			PublicURL: func() string { return "https://cases.example.org" }, Now: w.now, Log: silent,
+			PublicURL: func() string { return "https://cases.example.org" },
+			Now:       w.now, Sleep: func(context.Context, time.Duration) {}, Log: silent,
 		}).Worker(), raw)
 	case "approvals":
-		return w.batch((&pipeline.Approvals{Store: w.store, Blobs: w.blobs, Now: w.now, Log: silent}).Worker(), raw)
+		return w.batch((&approval.Approvals{
+			Store: w.store, Blobs: w.blobs, Secrets: w.secrets, Now: w.now, NewID: w.store.NewID, Log: silent,
+			Providers: map[string]channel.Templates{"gupshup": gupshup.Provider{BaseURL: w.partner, Now: w.now}},
+		}).Worker(), raw)
 	case "clock":
 		return w.tick(raw)
 	case "portal":
@@ -334,7 +365,8 @@ func (w *sampleWorld) tick(raw []byte) string {
 	var e events.EventBridgeEvent
 	w.must(strictly(raw, &e))
 	clock := &pipeline.Clock{
-		Store: w.store, Inbound: w.queues[desk.StageInbound], Outbound: w.queues[desk.StageOutbound], Blobs: w.blobs,
+		Store: w.store, Inbound: w.queues[desk.StageInbound], Outbound: w.queues[desk.StageOutbound],
+		Approvals: w.queues[desk.StageApprovals], Blobs: w.blobs,
 		Dead: map[string]queue.DeadLetters{}, Now: w.now, NewID: w.store.NewID, Log: silent,
 	}
 	for stage, q := range w.dead {
@@ -378,7 +410,7 @@ func (w *sampleWorld) left() []string {
 	for _, number := range slices.Sorted(maps.Keys(w.sent.to)) {
 		out = append(out, fmt.Sprintf("%d sent to %s", w.sent.to[number], number))
 	}
-	for _, tenant := range []string{sampleTenant, pipeline.SystemTenant} {
+	for _, tenant := range []string{sampleTenant, quarantine.SystemTenant} {
 		items, _, err := w.store.In(tenant).QuarantineList(w.t.Context(), "", 10, "")
 		w.must(err)
 		where := "quarantined"
@@ -404,8 +436,15 @@ func (w *sampleWorld) tell(stage string, body []byte) string {
 	case desk.StageInbound:
 		_, e, err := queue.Open[desk.InboundEvent](stage, body)
 		w.must(err)
-		if e.Failure != nil {
+		switch {
+		case e.Failure != nil:
 			return "failure " + e.Failure.Code
+		case e.Consent != nil:
+			return fmt.Sprint("consent ", e.Consent.OptedIn)
+		case e.Ended != "":
+			return "ended " + e.Ended
+		case e.Freed != "":
+			return "freed " + e.Freed
 		}
 		return "message " + string(e.Message.Content.Type) + " " + e.Message.Content.Text
 	case desk.StageOutbound:
@@ -415,5 +454,8 @@ func (w *sampleWorld) tell(stage string, body []byte) string {
 	}
 	_, e, err := queue.Open[desk.ApprovalEvent](stage, body)
 	w.must(err)
+	if e.Submit != "" {
+		return "submit"
+	}
 	return e.Verdict.State
 }

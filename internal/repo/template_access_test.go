@@ -84,9 +84,11 @@ var useful = []use{
 	}},
 	{regexp.MustCompile(`^\$\{TableArn\}/index/Index$`), []string{"dynamodb:Query"}},
 	{regexp.MustCompile(`^\$\{BucketArn\}/quarantine/\*$`), []string{"s3:PutObject", "s3:GetObject"}},
+	{regexp.MustCompile(`^\$\{BucketArn\}/uploads/\*$`), []string{"s3:PutObject", "s3:GetObject"}},
 	{regexp.MustCompile(`^!BucketArn$`), []string{"s3:ListBucket"}},
 	{regexp.MustCompile(`^arn:aws:sqs:::` + stackName + `-[a-z-]+\.fifo$`), append([]string{"sqs:SendMessage", "sqs:ChangeMessageVisibility"}, pollerActions...)},
-	{regexp.MustCompile(`^arn:aws:ssm:::parameter/` + stackName + `/buzon/.*$`), []string{"ssm:GetParameter", "ssm:PutParameter"}},
+	{regexp.MustCompile(`^arn:aws:ssm:::parameter/` + stackName + `/buzon/keys/.*$`), []string{"ssm:GetParameter", "ssm:PutParameter"}},
+	{regexp.MustCompile(`^arn:aws:ssm:::parameter/` + stackName + `/buzon/\*/channels/\*$`), []string{"ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"}},
 }
 
 var accessWirings = []wiring{
@@ -212,7 +214,7 @@ var accessWirings = []wiring{
 					}
 				}
 			}
-			if slices.Contains(st.actions, "ssm:PutParameter") && st.role != "Admin" {
+			if slices.Contains(st.actions, "ssm:PutParameter") && st.role != "Admin" && st.role != "Api" {
 				problem("%s writes secrets", st.role)
 			}
 		}

@@ -42,11 +42,11 @@ func mutants() []mutant {
 		{"files without TLS", "infra/data.yaml", `aws:SecureTransport: "false"`, `aws:SecureTransport: "true"`, "a bucket is private"},
 
 		{"everything on everything", "infra/roles.yaml", "Resource: !Ref TableArn", `Resource: "*"`, "nothing is allowed on everything"},
-		{"a pattern of actions", "infra/roles.yaml", "[dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem]", "[dynamodb:*]", "no action is a pattern"},
+		{"a pattern of actions", "infra/roles.yaml", "[dynamodb:GetItem, dynamodb:Query, dynamodb:PutItem, dynamodb:UpdateItem]", "[dynamodb:*]", "no action is a pattern"},
 		{"an action that no code has a use for", "infra/roles.yaml", "[dynamodb:GetItem, dynamodb:PutItem]", "[dynamodb:GetItem, dynamodb:PutItem, dynamodb:Scan]", "a use for"},
 		{"a page that writes secrets", "infra/roles.yaml", "Action: [ssm:GetParameter]", "Action: [ssm:GetParameter, ssm:PutParameter]", "a use for"},
 		{"all secrets of all stacks", "infra/roles.yaml", "parameter/${Stack}/buzon/keys/*", "parameter/*", "a setting for"},
-		{"a queue that a function has no setting for", "infra/roles.yaml", "${Stack}-approvals.fifo\"\n\n  Inbound:", "${Stack}-outbound.fifo\"\n\n  Inbound:", "a setting for"},
+		{"a queue that a function has no setting for", "infra/roles.yaml", "${Stack}-approvals.fifo\"\n              - Sid: Credentials", "${Stack}-outbound.fifo\"\n              - Sid: Credentials", "a setting for"},
 		{"a role that anybody may take", "infra/roles.yaml", "Service: lambda.amazonaws.com", `AWS: "*"`, "Lambda alone can take"},
 		{"a poller without the right to delete", "infra/roles.yaml", "[sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes, sqs:ChangeMessageVisibility]", "[sqs:ReceiveMessage, sqs:GetQueueAttributes, sqs:ChangeMessageVisibility]", "from its queue alone"},
 		{"an excuse for what is not granted", "infra/roles.yaml", `"s3:ListBucket": `, `"s3:DeleteObject": `, "excused"},
@@ -65,7 +65,7 @@ func mutants() []mutant {
 
 		{"a parameter that must be thought of", "template.yaml", "    Default: INFO\n", "", "a parameter has a default"},
 		{"a parameter in no group", "template.yaml", "[AlarmEmail, LogLevel, LogRetentionDays]", "[AlarmEmail, LogRetentionDays]", "a parameter has a default"},
-		{"a parameter without effect", "template.yaml", "GUPSHUP_URL: !Ref GupshupUrl", `GUPSHUP_URL: "x"`, "a parameter has a default"},
+		{"a parameter without effect", "template.yaml", "REQUESTS_PER_ADDRESS: !Ref RequestsPerAddress", `REQUESTS_PER_ADDRESS: "60"`, "a parameter has a default"},
 		{"a secret that the console shows", "template.yaml", "Parameters:\n  PublicUrl:", "Parameters:\n  ApiToken: {Type: String, Default: x}\n  PublicUrl:", "no secret"},
 		{"a file that is given what it does not take", "template.yaml", "{PublicUrl: !Ref PublicUrl}", "{PublicURL: !Ref PublicUrl}", "the other side"},
 		{"an output that nobody gives", "template.yaml", "Data.Outputs.BucketArn", "Data.Outputs.BucketARN", "the other side"},

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"buzon/internal/approval"
 	"buzon/internal/desk"
 	"buzon/internal/pipeline"
 	"buzon/internal/queue"
@@ -146,7 +147,7 @@ func (s *installation) consumer(queueID string) (f lambda, event object, found b
 var steps = map[string]time.Duration{
 	desk.StageInbound:   (&pipeline.Inbound{}).Worker().Step,
 	desk.StageOutbound:  (&pipeline.Outbound{}).Worker().Step,
-	desk.StageApprovals: max((&pipeline.Approvals{}).Worker().Step, queue.DefaultStep),
+	desk.StageApprovals: max((&approval.Approvals{}).Worker().Step, queue.DefaultStep),
 }
 
 // deadRetention is for how long SQS keeps a message at most, in seconds.

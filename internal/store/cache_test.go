@@ -115,6 +115,24 @@ func TestCacheKeepsForThatLongAndNoLonger(t *testing.T) {
 	}
 }
 
+// Who refreshes a channel sees what another process wrote, and so does everybody here.
+func TestRefreshChannel(t *testing.T) {
+	counted := &reads{Table: tabletest.Open(t)}
+	s, ck := open(counted)
+	c, other := s.In("acme"), (&Store{Table: counted, Now: ck.Now}).In("acme")
+	ctx, kind := t.Context(), cachedKinds["channel"]
+	must(t, kind.write(ctx, c, "one"))
+	got[string](t)(kind.read(ctx, c))
+	must(t, kind.write(ctx, other, "two"))
+	if ch := got[desk.Channel](t)(c.RefreshChannel(ctx, "ch")); ch.CompanyName != "two" {
+		t.Errorf("refreshed: %q", ch.CompanyName)
+	}
+	counted.n = 0
+	if said := got[string](t)(kind.read(ctx, c)); said != "two" || counted.n != 0 {
+		t.Errorf("then: %q after %d reads", said, counted.n)
+	}
+}
+
 // A read that began before a write and ends after it must not be kept.
 func TestASlowReadDoesNotBringBackThePast(t *testing.T) {
 	for name, kind := range cachedKinds {

@@ -68,10 +68,12 @@ func (c Company) MakeAnonymousCase(ctx context.Context, f desk.Form, k desk.Case
 // ErrReferenceTaken: another case has this reference. It is a fault.Conflict.
 var ErrReferenceTaken = fmt.Errorf("reference taken: %w", fault.Conflict)
 
-// AddToCase writes a line of history and the case at its version. A line whose
-// id is there already is a fault.Conflict, as a stale version is.
-func (c Company) AddToCase(ctx context.Context, k desk.Case, e desk.CaseEvent) error {
-	err := c.Table.Write(ctx, table.Create(plain(c.caseEventKey(k.ID, e.ID), e)), table.Update(c.caseItem(k)))
+// AddToCase writes a line of history and the case at its version; was is how it
+// was read. A line whose id is there already is a fault.Conflict, as a stale
+// version is.
+func (c Company) AddToCase(ctx context.Context, was, k desk.Case, e desk.CaseEvent) error {
+	ops := []table.Op{table.Create(plain(c.caseEventKey(k.ID, e.ID), e)), table.Update(c.caseItem(k))}
+	err := c.Table.Write(ctx, append(ops, c.interactionOps(was, k)...)...)
 	if err != nil {
 		return fmt.Errorf("case %s: %w", k.ID, err)
 	}
@@ -87,9 +89,10 @@ func (c Company) HasCaseEvent(ctx context.Context, id, event string) (bool, erro
 	return items[0].Exists(), nil
 }
 
-// SaveCase writes a case at its version.
-func (c Company) SaveCase(ctx context.Context, k desk.Case) error {
-	if err := c.Table.Write(ctx, table.Update(c.caseItem(k))); err != nil {
+// SaveCase writes a case at its version; was is how it was read.
+func (c Company) SaveCase(ctx context.Context, was, k desk.Case) error {
+	ops := append([]table.Op{table.Update(c.caseItem(k))}, c.interactionOps(was, k)...)
+	if err := c.Table.Write(ctx, ops...); err != nil {
 		return fmt.Errorf("case %s: %w", k.ID, err)
 	}
 	return nil
@@ -163,6 +166,7 @@ func first(e desk.CaseEvent) int {
 
 // CaseFilter chooses cases; empty fields choose all.
 type CaseFilter struct {
+	Contact string
 	State   desk.CaseState
 	Project string
 	Source  string
@@ -172,6 +176,7 @@ type CaseFilter struct {
 func (f CaseFilter) keeps(k desk.Case) bool {
 	text := strings.ToLower(f.Text)
 	return (f.State == "" || k.State == f.State) &&
+		(f.Contact == "" || k.Contact == f.Contact) &&
 		(f.Project == "" || k.Project == f.Project) &&
 		(f.Source == "" || k.Source == f.Source) &&
 		(text == "" || strings.Contains(strings.ToLower(k.Reference+"\n"+k.Title+"\n"+k.Description), text))

@@ -177,16 +177,16 @@ func TestAddToCase(t *testing.T) {
 	line := func(id string, at time.Time) desk.CaseEvent {
 		return desk.CaseEvent{ID: id, Case: k.ID, Kind: desk.CaseMessage, Text: id, At: at}
 	}
-	want(t, c.AddToCase(ctx, k, line("early", noon)), fault.Invalid) // a case is never made by a line
+	want(t, c.AddToCase(ctx, k, k, line("early", noon)), fault.Invalid) // a case is never made by a line
 	must(t, c.MakeAnonymousCase(ctx, f, k, "track"))
 	k.Version = 1
-	must(t, c.AddToCase(ctx, k, line("b", noon.Add(time.Minute))))
-	want(t, c.AddToCase(ctx, k, line("c", noon)), fault.Conflict) // a stale version
+	must(t, c.AddToCase(ctx, k, k, line("b", noon.Add(time.Minute))))
+	want(t, c.AddToCase(ctx, k, k, line("c", noon)), fault.Conflict) // a stale version
 	k.Version = 2
-	want(t, c.AddToCase(ctx, k, line("b", noon)), fault.Conflict) // a line that is there
-	must(t, c.AddToCase(ctx, k, line("a", noon.Add(time.Minute))))
+	want(t, c.AddToCase(ctx, k, k, line("b", noon)), fault.Conflict) // a line that is there
+	must(t, c.AddToCase(ctx, k, k, line("a", noon.Add(time.Minute))))
 	k.Version = 3
-	must(t, c.AddToCase(ctx, k, line("0", noon))) // at the moment of its making
+	must(t, c.AddToCase(ctx, k, k, line("0", noon))) // at the moment of its making
 	for id, there := range map[string]bool{"a": true, "b": true, "c": false} {
 		if got := got[bool](t)(c.HasCaseEvent(ctx, k.ID, id)); got != there {
 			t.Errorf("%s: %t", id, got)
@@ -201,8 +201,8 @@ func TestAddToCase(t *testing.T) {
 	}
 	k.Version = 4
 	k.Title = "Otro"
-	must(t, c.SaveCase(ctx, k))
-	want(t, c.SaveCase(ctx, k), fault.Conflict)
+	must(t, c.SaveCase(ctx, k, k))
+	want(t, c.SaveCase(ctx, k, k), fault.Conflict)
 	if n := len(got[[]desk.CaseEvent](t)(c.CaseHistory(ctx, "other"))); n != 0 {
 		t.Errorf("%d lines of no case", n)
 	}

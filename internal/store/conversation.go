@@ -50,10 +50,12 @@ type Commit struct {
 	Turn         StoredTurn        // Version 0, or that of the released tombstone it replaces
 	Form         *desk.Form        // the pending form that its last reply carries
 	Timers       []Timer           // armed in Conversation
+	Ticket       *desk.Case        // that it opens
+	Also         Also              // what else belongs to it
 }
 
 // Commit writes a turn. fault.Conflict: the conversation moved on, or the turn
-// is there already.
+// is there already; ErrReferenceTaken: that of the ticket is, try the next.
 func (c Company) Commit(ctx context.Context, m Commit) error {
 	ops := []table.Op{table.Save(c.conversationItem(m.Conversation)), table.Save(c.turnItem(m.Turn))}
 	if m.Form != nil {
@@ -62,7 +64,17 @@ func (c Company) Commit(ctx context.Context, m Commit) error {
 	for _, t := range m.Timers {
 		ops = append(ops, table.Create(t.item()))
 	}
-	if err := c.Table.Write(ctx, ops...); err != nil {
+	reference := -1
+	if m.Ticket != nil {
+		reference = len(ops)
+		ops = append(ops, c.newCaseOps(*m.Ticket)...)
+	}
+	err := c.Table.Write(ctx, append(ops, m.Also...)...)
+	var refused *table.Refused
+	if errors.As(err, &refused) && len(refused.Ops) == 1 && refused.Ops[0] == reference {
+		err = ErrReferenceTaken
+	}
+	if err != nil {
 		return fmt.Errorf("conversation %s: turn %s: %w", m.Conversation.ID, m.Turn.ID, err)
 	}
 	return nil
@@ -135,8 +147,13 @@ type StoredWait struct {
 
 // SaveChannelWait writes a channel's wait at its version.
 func (c Company) SaveChannelWait(ctx context.Context, channel string, w StoredWait) error {
-	if err := c.Table.Write(ctx, table.Save(item(c.waitKey(channel), w))); err != nil {
+	if err := c.Table.Write(ctx, c.KeepWait(channel, w)...); err != nil {
 		return fmt.Errorf("channel %s: wait: %w", channel, err)
 	}
 	return nil
+}
+
+// KeepWait is the operation that writes a channel's wait at its version.
+func (c Company) KeepWait(channel string, w StoredWait) Also {
+	return Also{table.Save(item(c.waitKey(channel), w))}
 }

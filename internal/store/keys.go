@@ -14,13 +14,21 @@ import (
 //	company             T#                                 TENANT
 //	channel             T#…#CHANNEL#<id>                   CHANNEL               T#…#CHANNELS         <id>
 //	channel's wait      T#…#CHANNEL#<id>                   WAIT
+//	channel's sync      T#…#CHANNEL#<id>                   SYNC
+//	channel's open case T#…#CHANNEL#<id>                   CASE#<id>
+//	channels of Meta's  T#…#ACCOUNT#<id>                   <channel id>
+//	  account
 //	template            T#…#TEMPLATES                      <id>                  (of all channels: read strongly and whole)
+//	queue               T#…#QUEUE#<id>                     QUEUE                 T#…#QUEUES           <id>
+//	campaign            T#…#CAMPAIGN#<id>                  CAMPAIGN              T#…#CAMPAIGNS        <id>
+//	upload              T#…#UPLOAD#<id>                    UPLOAD
 //	bot settings        T#…#CATALOGUE                      BOT
 //	project …           T#…#CATALOGUE                      PROJECT#<id>, GROUP#, SERVICE#, CATEGORY#
 //	… being deleted     T#…#CATALOGUE                      LEAVING#<kind>#<id>
 //	conversation        T#…#CONV#<id>                      CONV                  T#…#CONVS#<state>    <since ms>#<id>
 //	turn                T#…#CONV#<id>                      TURN#<hash of cause>  T#…#TURNS#<conv>     <at ms>#<made ms>
 //	what became of it   T#…#CONV#<id>                      SENT#<hash of cause>
+//	template sent       T#…#CONV#<id>                      MESSAGE#<hash of the provider's id>
 //	receipt             T#…#RECEIPT#<channel>#<key>        RECEIPT, MESSAGE
 //	enqueued            T#…#ENQUEUED#<hash of number>      <send id>
 //	consent             T#…#CONSENT#<hash of person>       CONSENT
@@ -52,6 +60,25 @@ func (c Company) channelKey(id string) table.Key {
 func (c Company) waitKey(channel string) table.Key {
 	return table.Key{PK: c.pk("CHANNEL", channel), SK: "WAIT"}
 }
+func (c Company) syncKey(channel string) table.Key {
+	return table.Key{PK: c.pk("CHANNEL", channel), SK: "SYNC"}
+}
+
+const interactionPrefix = "CASE#"
+
+func (c Company) interactionKey(channel, id string) table.Key {
+	return table.Key{PK: c.pk("CHANNEL", channel), SK: interactionPrefix + id}
+}
+func (c Company) accountKey(account, channel string) table.Key {
+	return table.Key{PK: c.pk("ACCOUNT", account), SK: channel}
+}
+func (c Company) queueKey(id string) table.Key { return table.Key{PK: c.pk("QUEUE", id), SK: "QUEUE"} }
+func (c Company) campaignKey(id string) table.Key {
+	return table.Key{PK: c.pk("CAMPAIGN", id), SK: "CAMPAIGN"}
+}
+func (c Company) uploadKey(id string) table.Key {
+	return table.Key{PK: c.pk("UPLOAD", id), SK: "UPLOAD"}
+}
 func (c Company) templateKey(id string) table.Key {
 	return table.Key{PK: c.templatesPK(), SK: id}
 }
@@ -71,6 +98,9 @@ func (c Company) turnKey(conversation, id string) table.Key {
 func turnIDIn(k table.Key) string { return strings.TrimPrefix(k.SK, turnPrefix) }
 func (c Company) sentKey(conversation, turn string) table.Key {
 	return table.Key{PK: c.pk("CONV", conversation), SK: "SENT#" + turn}
+}
+func (c Company) sentMessageKey(conversation, providerID string) table.Key {
+	return table.Key{PK: c.pk("CONV", conversation), SK: "MESSAGE#" + Hash(providerID)}
 }
 func (c Company) receiptKey(channel, key string) table.Key {
 	return table.Key{PK: c.pk("RECEIPT", channel, key), SK: "RECEIPT"}

@@ -30,6 +30,26 @@ func (c Company) Consent(ctx context.Context, channel, person string) (desk.Cons
 	return v.Consent, err
 }
 
+// OptedOut tells whether a person wants nothing from a channel, for a conversation
+// that is to be made, and gives the operation that lets its transaction hold only
+// while that is so.
+func (c Company) OptedOut(ctx context.Context, channel, person string) (bool, Also, error) {
+	key := c.consentKey(channel, person)
+	items, err := c.Table.Get(ctx, key)
+	if err != nil {
+		return false, nil, fmt.Errorf("consent: %w", err)
+	}
+	same := Also{table.Check(key, items[0].Version)}
+	if !items[0].Exists() {
+		return false, same, nil
+	}
+	var v desk.Consent
+	if err := json.Unmarshal(items[0].Body, &v); err != nil {
+		return false, nil, fmt.Errorf("consent: %w", err)
+	}
+	return !v.OptedIn, same, nil
+}
+
 // raised: a higher number was there already, which is as good.
 func raised(err error, what string) error {
 	if err == nil || errors.Is(err, fault.Conflict) {
@@ -88,8 +108,9 @@ func (c Company) SaveReceipt(ctx context.Context, r desk.Receipt) error {
 
 // Delivered is the highest status known of a send, with the reason of a failure.
 type Delivered struct {
-	Status desk.Delivery
-	Reason string
+	Status    desk.Delivery
+	Reason    string
+	MessageID string // the network's id, if a receipt told it under the id that was asked for
 }
 
 // Deliveries reads what receipts say of sends, by the provider's id for each: the
@@ -121,7 +142,7 @@ func (c Company) Deliveries(ctx context.Context, channel string, sendIDs []strin
 				owner[v.MessageID] = id
 			}
 			if v.Status > out[id].Status {
-				out[id] = Delivered{v.Status, reasonOf(v)}
+				out[id] = Delivered{Status: v.Status, Reason: reasonOf(v)}
 			}
 		}
 		var messages []table.Key
@@ -144,7 +165,13 @@ func (c Company) Deliveries(ctx context.Context, channel string, sendIDs []strin
 				return nil, err
 			}
 			if v.Status > out[owners[i]].Status {
-				out[owners[i]] = Delivered{v.Status, reasonOf(v)}
+				out[owners[i]] = Delivered{Status: v.Status, Reason: reasonOf(v)}
+			}
+		}
+		for message, id := range owner {
+			if d, ok := out[id]; ok {
+				d.MessageID = message
+				out[id] = d
 			}
 		}
 	}

@@ -67,7 +67,7 @@ func TestReceiptsOnlyRise(t *testing.T) {
 				n++
 				s, _ := open(plain)
 				c := s.In(fmt.Sprint("t", n))
-				highest, joined := desk.Delivery(0), false
+				highest, joined, message := desk.Delivery(0), false, ""
 				for _, status := range order[:told] {
 					r := ids(desk.Receipt{Channel: "ch", Status: status, At: noon})
 					if status == desk.Failed {
@@ -76,11 +76,14 @@ func TestReceiptsOnlyRise(t *testing.T) {
 					must(t, c.SaveReceipt(t.Context(), r))
 					must(t, c.SaveReceipt(t.Context(), r)) // the provider says it twice
 					highest, joined = max(highest, status), joined || r.Key() == "gs"
+					if r.Key() == "gs" && r.MessageID != "" {
+						message = r.MessageID
+					}
 				}
 				if !joined {
 					highest = 0 // nobody said yet whose message it is
 				}
-				wanted := Delivered{Status: highest}
+				wanted := Delivered{Status: highest, MessageID: message}
 				if highest == desk.Failed {
 					wanted.Reason = "no window"
 				}
@@ -103,10 +106,10 @@ func TestReceiptReasons(t *testing.T) {
 		r    desk.Receipt
 		want Delivered
 	}{
-		{desk.Receipt{Status: desk.Failed, Code: "1", Reason: "why"}, Delivered{desk.Failed, "why"}},
-		{desk.Receipt{Status: desk.Failed, Code: "1"}, Delivered{desk.Failed, "1"}},
-		{desk.Receipt{Status: desk.Failed}, Delivered{desk.Failed, ""}},
-		{desk.Receipt{Status: desk.Accepted, Reason: "not asked"}, Delivered{desk.Accepted, ""}},
+		{desk.Receipt{Status: desk.Failed, Code: "1", Reason: "why"}, Delivered{Status: desk.Failed, Reason: "why"}},
+		{desk.Receipt{Status: desk.Failed, Code: "1"}, Delivered{Status: desk.Failed, Reason: "1"}},
+		{desk.Receipt{Status: desk.Failed}, Delivered{Status: desk.Failed}},
+		{desk.Receipt{Status: desk.Accepted, Reason: "not asked"}, Delivered{Status: desk.Accepted}},
 	} {
 		e.r.Channel, e.r.SendID = "ch", fmt.Sprint(i)
 		must(t, c.SaveReceipt(t.Context(), e.r))

@@ -145,6 +145,32 @@ func (c Company) write(ctx context.Context, ops []table.Op, also Also, unique ma
 	return err
 }
 
+// retryTries is how often a step is run from its read before its cause is left to
+// the queue, the provider or the caller to bring again.
+const retryTries = 5
+
+// Retry runs a step that reads and writes at the version read, again when somebody
+// else was faster or the table was busy.
+func Retry(step func() error) error {
+	var err error
+	for range retryTries {
+		if err = step(); !errors.Is(err, fault.Conflict) && !errors.Is(err, fault.Busy) {
+			return err
+		}
+	}
+	return err
+}
+
+// ApprovalGroup is the group of all events about the templates of a channel: one
+// after the other, so that its list is not read twice at once.
+func ApprovalGroup(tenant, channel string) string { return Hash(tenant, channel, "approvals") }
+
+// WakeID names the wake-up for a conversation whose highest reply has that number:
+// the same one, whoever sends it and however often.
+func WakeID(tenant, conversation string, last int64) string {
+	return Hash("wake", tenant, conversation, fmt.Sprint(last))
+}
+
 // Hash is a short name made of parts: 26 characters of [0-9a-z], 128 bits.
 func Hash(parts ...string) string {
 	h := sha256.New()

@@ -115,7 +115,7 @@ var writers = map[string]func(ctx context.Context, c Company) error{
 	},
 	"case": func(ctx context.Context, c Company) error {
 		k, err := c.Case(ctx, "ca")
-		return errors.Join(err, c.SaveCase(ctx, k))
+		return errors.Join(err, c.SaveCase(ctx, k, k))
 	},
 	"late receipt": func(ctx context.Context, c Company) error {
 		err := c.SaveReceipt(ctx, desk.Receipt{Channel: "ch", SendID: "late", Status: desk.Read})

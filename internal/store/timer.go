@@ -15,28 +15,56 @@ import (
 const (
 	WakeInbound  = "inbound"  // the dialogue may have run out of time
 	WakeOutbound = "outbound" // replies may be waiting
+	WakeSubmit   = "submit"   // a template may have to be requested again
+	WakeSync     = "sync"     // the provider's list of a channel's templates is to be read
+	WakeEnding   = "ending"   // a channel was switched off: something on it may be left
 )
 
-// Timer is a row that says: look at this conversation then. Late, double and
-// superfluous firing are harmless, since the owner is read again.
+// Timer is a row that says: look at this conversation, channel or template then.
+// Late, double and superfluous firing are harmless, since the owner is read again.
 type Timer struct {
 	ID           string    `json:"id"`
 	Tenant       string    `json:"tenant"`
 	Stage        string    `json:"stage"`
-	Conversation string    `json:"conversation"`
+	Conversation string    `json:"conversation,omitempty"` // of WakeInbound, WakeOutbound
+	Channel      string    `json:"channel,omitempty"`      // of WakeSync, WakeEnding
+	Template     string    `json:"template,omitempty"`     // of WakeSubmit
 	Due          time.Time `json:"due"`
 }
 
 // NewTimer makes the timer of a conversation; conv is the state it is armed in.
 // One that is due already is due now: the clock does not look far back.
 func (c Company) NewTimer(stage string, conv desk.Conversation, due time.Time) Timer {
+	t := c.timer(stage, conv.ID, conv.Version, due)
+	t.Conversation = conv.ID
+	return t
+}
+
+// ChannelTimer makes a timer of a channel; version is that of what it is armed in.
+func (c Company) ChannelTimer(stage, channel string, version int64, due time.Time) Timer {
+	t := c.timer(stage, channel, version, due)
+	t.Channel = channel
+	return t
+}
+
+// SubmitTimer makes the timer of a template's request; v is the state it is armed in.
+func (c Company) SubmitTimer(v desk.Template, due time.Time) Timer {
+	t := c.timer(WakeSubmit, v.ID, v.Version, due)
+	t.Template = v.ID
+	return t
+}
+
+func (c Company) timer(stage, owner string, version int64, due time.Time) Timer {
 	if now := c.Now(); due.Before(now) {
 		due = now
 	}
 	due = due.UTC().Truncate(time.Millisecond)
-	id := Hash(c.Tenant, stage, conv.ID, millis(due), fmt.Sprint(conv.Version))
-	return Timer{ID: id, Tenant: c.Tenant, Stage: stage, Conversation: conv.ID, Due: due}
+	id := Hash(c.Tenant, stage, owner, millis(due), fmt.Sprint(version))
+	return Timer{ID: id, Tenant: c.Tenant, Stage: stage, Due: due}
 }
+
+// Also is the operation that arms the timer.
+func (t Timer) Also() Also { return Also{table.Create(t.item())} }
 
 func (t Timer) key() table.Key {
 	shard := int(t.ID[0]) % clockShards

@@ -32,24 +32,25 @@ type sent struct {
 
 // outcome is what became of one reply so far; the fields are those of [desk.Reply].
 type outcome struct {
-	Number     int64         `json:"n"`
-	Status     desk.Delivery `json:"status"`
-	Done       bool          `json:"done,omitempty"`
-	Reason     string        `json:"reason,omitempty"`
-	ProviderID string        `json:"provider_id,omitempty"`
-	SentAt     time.Time     `json:"sent_at,omitzero"`
-	Attempts   int           `json:"attempts,omitempty"`
-	Pauses     int           `json:"pauses,omitempty"`
-	Lease      *desk.Lease   `json:"lease,omitempty"`
+	Number     int64           `json:"n"`
+	Status     desk.Delivery   `json:"status"`
+	Done       bool            `json:"done,omitempty"`
+	Reason     string          `json:"reason,omitempty"`
+	ProviderID string          `json:"provider_id,omitempty"`
+	SentAt     time.Time       `json:"sent_at,omitzero"`
+	Attempts   int             `json:"attempts,omitempty"`
+	Pauses     int             `json:"pauses,omitempty"`
+	Lease      *desk.Lease     `json:"lease,omitempty"`
+	Uploaded   *desk.MediaLink `json:"uploaded,omitempty"`
 }
 
 func outcomeOf(r desk.Reply) outcome {
-	return outcome{r.Number, r.Status, r.Done, r.Reason, r.ProviderID, r.SentAt, r.Attempts, r.Pauses, r.Lease}
+	return outcome{r.Number, r.Status, r.Done, r.Reason, r.ProviderID, r.SentAt, r.Attempts, r.Pauses, r.Lease, r.Uploaded}
 }
 
 func (o outcome) into(r *desk.Reply) {
 	r.Status, r.Done, r.Reason, r.ProviderID = o.Status, o.Done, o.Reason, o.ProviderID
-	r.SentAt, r.Attempts, r.Pauses, r.Lease = o.SentAt, o.Attempts, o.Pauses, o.Lease
+	r.SentAt, r.Attempts, r.Pauses, r.Lease, r.Uploaded = o.SentAt, o.Attempts, o.Pauses, o.Lease, o.Uploaded
 }
 
 // Turns reads turns of a conversation strongly, in the order asked; one that
@@ -134,13 +135,22 @@ func (t *StoredTurn) join(it table.Item) error {
 }
 
 // SaveSent writes what became of a turn's replies at its SentVersion; the turn's
-// row stays as it is.
+// row stays as it is. A reply whose taps make tickets is kept, once the provider
+// has given it an id, so that [Company.SentMessage] finds it.
 func (c Company) SaveSent(ctx context.Context, t StoredTurn) error {
 	v := sent{Versioned: desk.Versioned{Version: t.SentVersion}}
 	for _, r := range t.Replies {
 		v.Replies = append(v.Replies, outcomeOf(r))
 	}
-	if err := c.Table.Write(ctx, table.Save(item(c.sentKey(t.Conversation, t.ID), v))); err != nil {
+	ops := []table.Op{table.Save(item(c.sentKey(t.Conversation, t.ID), v))}
+	for _, r := range t.Replies {
+		if r.ProviderID != "" && r.Template != nil && r.Template.Taps {
+			it := plain(c.sentMessageKey(t.Conversation, r.ProviderID), pointer{ID: r.ID})
+			it.Version = t.SentVersion + 1 // it only grows
+			ops = append(ops, table.Raise(it))
+		}
+	}
+	if err := c.Table.Write(ctx, ops...); err != nil {
 		return fmt.Errorf("turn %s: sent: %w", t.ID, err)
 	}
 	return nil

@@ -39,6 +39,7 @@ func TestWhatBecameOfRepliesIsReadWithTheirTurn(t *testing.T) {
 			r.Attempts, r.Lease = 1, &desk.Lease{From: noon, Until: noon.Add(time.Minute), Epoch: "e"}
 		},
 		func(r *desk.Reply) { r.Reason, r.Pauses = desk.ReasonUnknown, 3 },
+		func(r *desk.Reply) { r.Uploaded = &desk.MediaLink{ID: "file", URL: "https://files.example"} },
 		func(r *desk.Reply) {
 			*r = desk.Reply{Number: 1, ID: r.ID, Status: desk.Accepted, Done: true, ProviderID: "gs", SentAt: noon, Attempts: 2}
 		},

@@ -18,6 +18,7 @@ import (
 //	left out                               found again in
 //	id, conversation                       the key
 //	message: channel, person, name         the conversation (not put back)
+//	message: heard_at                      the conversation, of the newest (not put back)
 //	message: sent_at                       at
 //	reply: id                              ReplyID, unless it is another
 //	reply: how the ids of its rows begin   rows_begin, once

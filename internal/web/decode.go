@@ -64,7 +64,7 @@ func ParseObject(body []byte) (*Object, error) {
 	if err := strict(d, 0); err != nil {
 		return nil, err
 	}
-	o := &Object{in: &fault.Input{}}
+	o := &Object{in: &fault.Input{}, body: body}
 	if err := json.Unmarshal(body, &o.fields); err != nil || o.fields == nil {
 		o.in.Add("", "wrong_type", "type", "object")
 		return nil, o.in.Err()

@@ -22,6 +22,7 @@ import (
 type Object struct {
 	fields map[string]json.RawMessage
 	read   map[string]bool
+	body   []byte // of the whole request
 	path   string // of this object, "" or "menu[0]."
 	in     *fault.Input
 }
@@ -37,11 +38,18 @@ type Text struct {
 	Lines bool // line ends are allowed
 }
 
+// Body is the request that o was read from, for a package that has rules of its
+// own for all of it: it names what is unknown too, so [Object.Err] is not asked.
+func (o *Object) Body() []byte { return o.body }
+
 // Has tells whether the caller sent the field.
 func (o *Object) Has(name string) bool {
 	_, ok := o.fields[name]
 	return ok
 }
+
+// Null tells whether the caller sent the field as null.
+func (o *Object) Null(name string) bool { return string(o.fields[name]) == "null" }
 
 // Names lists the fields that were sent, sorted.
 func (o *Object) Names() []string {
@@ -129,6 +137,17 @@ func (o *Object) Text(name string, dst *string, rule Text) {
 	if rule.Required && *dst == "" {
 		o.Add(name, "required")
 	}
+}
+
+// Raw reads a text as it is: for what has rules of its own. It gives an empty one
+// where there is none.
+func (o *Object) Raw(name string) string {
+	raw, ok := o.typed(name, "string", `"`)
+	var s string
+	if ok && json.Unmarshal(raw, &s) != nil { // unreachable: the body is valid JSON
+		o.Add(name, "wrong_type", "type", "string")
+	}
+	return s
 }
 
 // check trims s and tells whether it is as the rule wants it; empty is.
@@ -221,6 +240,22 @@ func (o *Object) Texts(name string, dst *[]string, max int, rule Text) {
 		}
 	}
 	*dst = out
+}
+
+// Peek gives the texts of a list as they were sent, unjudged and at most max, to look
+// up what [Object.Texts] is then to check. Nil for more, and for what is no list.
+func (o *Object) Peek(name string, max int) []string {
+	var items []any
+	if json.Unmarshal(o.fields[name], &items) != nil || len(items) > max {
+		return nil
+	}
+	var all []string
+	for _, v := range items {
+		if s, ok := v.(string); ok {
+			all = append(all, strings.TrimSpace(s))
+		}
+	}
+	return all
 }
 
 // Object reads an object with each; null: each is called with an empty one.

@@ -165,6 +165,34 @@ func TestChoice(t *testing.T) {
 	}
 }
 
+// TestLookAhead: what tells of a field without reading it.
+func TestLookAhead(t *testing.T) {
+	for _, c := range []struct {
+		body string
+		null bool
+		peek []string
+	}{
+		{`{"tags":["a"," b ",1,null,["c"]]}`, false, []string{"a", "b"}},
+		{`{"tags":["a","b","c","d","e"]}`, false, []string{"a", "b", "c", "d", "e"}},
+		{`{"tags":["a","b","c","d","e","f"]}`, false, nil},
+		{`{"tags":"a"}`, false, nil},
+		{`{"tags":null}`, true, nil},
+		{`{"tags": null }`, true, nil},
+		{`{}`, false, nil},
+	} {
+		o, err := web.ParseObject([]byte(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if null, peek := o.Null("tags"), o.Peek("tags", 5); null != c.null || !cmp.Equal(peek, c.peek) {
+			t.Errorf("%s: null %v, texts %q", c.body, null, peek)
+		}
+		if err := o.Err(); (err != nil) != o.Has("tags") {
+			t.Errorf("%s: looked at only, yet %v", c.body, err)
+		}
+	}
+}
+
 // TestParseObject: what is no strict JSON is a 400 that says why.
 func TestParseObject(t *testing.T) {
 	deep := func(n int) string { return strings.Repeat(`{"a":`, n-1) + `{}` + strings.Repeat(`}`, n-1) }

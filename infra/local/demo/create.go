@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"buzon/internal/channel"
+	"buzon/internal/desk"
 	"buzon/internal/fault"
 	"buzon/internal/secret"
 	"buzon/internal/store"
@@ -27,7 +29,11 @@ func Create(ctx context.Context, s *store.Store, secrets secret.Store, p Plan) e
 	var stages [4][]step
 	for _, c := range []Company{p.Demo, p.Other} {
 		in := s.In(c.Tenant.ID)
-		stages[0] = append(stages[0], companyStep(in, c), credentialsStep(in, secrets, c))
+		stages[0] = append(stages[0], companyStep(in, c))
+		for _, ch := range c.Channels() {
+			stages[0] = append(stages[0], credentialsStep(in, secrets, ch))
+			stages[1] = append(stages[1], channelSteps(in, ch)...)
+		}
 		stages[1] = append(stages[1], people(in, c)...)
 		stages[1] = append(stages[1], settings(in, c)...)
 		for _, v := range c.Projects {
@@ -70,13 +76,15 @@ func companyStep(in store.Company, c Company) step {
 	}
 }
 
-func credentialsStep(in store.Company, secrets secret.Store, c Company) step {
+func credentialsStep(in store.Company, secrets secret.Store, ch Channel) step {
 	return func(ctx context.Context) error {
-		value, err := json.Marshal(channel.Credentials{APIKey: c.Channel.APIKey})
+		value, err := json.Marshal(channel.Credentials{
+			APIKey: ch.APIKey, AccessToken: ch.AccessToken, AppSecret: ch.AppSecret, VerifyToken: ch.VerifyToken,
+		})
 		if err != nil {
-			return fmt.Errorf("credentials of %s: %w", c.Channel.ID, err)
+			return fmt.Errorf("credentials of %s: %w", ch.ID, err)
 		}
-		err = secrets.Create(ctx, in.CredentialsName(c.Channel.ID), string(value))
+		err = secrets.Create(ctx, in.CredentialsName(ch.ID), string(value))
 		if errors.Is(err, fault.Conflict) { // an earlier start made it
 			return nil
 		}
@@ -107,12 +115,35 @@ func people(in store.Company, c Company) []step {
 	return steps
 }
 
+// firstSync is when the provider's list of templates is read first, unless somebody
+// asks or a verdict comes: a start makes no call to a provider (contract section 1).
+const firstSync = 6 * time.Hour
+
+func channelSteps(in store.Company, ch Channel) []step {
+	return []step{
+		func(ctx context.Context) error {
+			_, err := in.FreshChannel(ctx, ch.ID)
+			return absent(err, func() error { return in.ConnectChannel(ctx, desk.Channel{}, ch.Channel, nil) })
+		},
+		syncStep(in, ch),
+	}
+}
+
+// syncStep sees to it that the list of templates is read as that of any channel.
+func syncStep(in store.Company, ch Channel) step {
+	return func(ctx context.Context) error {
+		known, err := in.ChannelSync(ctx, ch.ID)
+		if err != nil || known.Version > 0 {
+			return err
+		}
+		t := in.ChannelTimer(store.WakeSync, ch.ID, 0, in.Now().Add(firstSync))
+		known.Armed = t.Due
+		return in.SaveChannelSync(ctx, ch.ID, known, t)
+	}
+}
+
 func settings(in store.Company, c Company) []step {
 	steps := []step{
-		func(ctx context.Context) error {
-			_, err := in.FreshChannel(ctx, c.Channel.ID)
-			return absent(err, func() error { return in.SaveChannel(ctx, c.Channel.Channel, nil) })
-		},
 		func(ctx context.Context) error {
 			_, err := in.FreshBot(ctx)
 			return absent(err, func() error { return in.SaveBot(ctx, c.Bot) })
@@ -121,7 +152,7 @@ func settings(in store.Company, c Company) []step {
 	for _, v := range c.Templates {
 		steps = append(steps, func(ctx context.Context) error {
 			_, err := in.Template(ctx, v.ID)
-			return absent(err, func() error { return in.SaveTemplate(ctx, v, nil) })
+			return absent(err, func() error { return in.CreateTemplate(ctx, v, "", nil) })
 		})
 	}
 	return steps

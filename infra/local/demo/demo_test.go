@@ -37,11 +37,12 @@ type world struct {
 	store   *store.Store
 	secrets *secrets.Store
 	maker   Maker
+	now     time.Time
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{folder: t.TempDir()}
+	w := &world{folder: t.TempDir(), now: noon}
 	inner, err := tables.Open(filepath.Join(w.folder, "table.db"), tables.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +56,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.breaker = &breaker{Table: inner, after: -1}
-	now := func() time.Time { return noon }
+	now := func() time.Time { return w.now }
 	n := 0
 	w.maker = Maker{Now: now, NewID: func() string {
 		n++
@@ -128,14 +129,28 @@ func (w *world) whole(t *testing.T, p Plan) {
 		if offered := got.Offered(); len(offered.Projects) != len(c.Projects) || len(offered.Services) != len(c.Services) || len(offered.Categories) != len(c.Categories) {
 			t.Errorf("%s: not everything is open to anonymous access", c.Tenant.ID)
 		}
-		ch, err := in.FreshChannel(ctx, c.Channel.ID)
-		if err != nil || ch.SecretHash != store.SecretHash(c.Channel.Secret) || ch.State != desk.ChannelActive {
-			t.Errorf("channel of %s: %+v, %v", c.Tenant.ID, ch, err)
-		}
-		value, err := w.secrets.Get(ctx, in.CredentialsName(c.Channel.ID))
-		var cred channel.Credentials
-		if err != nil || json.Unmarshal([]byte(value), &cred) != nil || cred.APIKey != c.Channel.APIKey {
-			t.Errorf("credentials of %s: %v", c.Tenant.ID, err)
+		for _, want := range c.Channels() {
+			ch, err := in.FreshChannel(ctx, want.ID)
+			if err != nil || ch.SecretHash != want.SecretHash || want.Secret != "" && ch.SecretHash != store.SecretHash(want.Secret) || ch.State != desk.ChannelActive {
+				t.Errorf("channel of %s: %+v, %v", c.Tenant.ID, ch, err)
+			}
+			value, err := w.secrets.Get(ctx, in.CredentialsName(want.ID))
+			cred := channel.Credentials{APIKey: want.APIKey, AccessToken: want.AccessToken, AppSecret: want.AppSecret, VerifyToken: want.VerifyToken}
+			var got channel.Credentials
+			if err != nil || json.Unmarshal([]byte(value), &got) != nil || got != cred || got == (channel.Credentials{}) {
+				t.Errorf("credentials of %s: %v", c.Tenant.ID, err)
+			}
+			if sync, err := in.ChannelSync(ctx, want.ID); err != nil || !sync.Armed.Equal(noon.Add(firstSync)) || !sync.Began.IsZero() {
+				t.Errorf("list of templates of %s: %+v, %v", want.ID, sync, err)
+			}
+			if want.Provider != desk.ProviderMeta {
+				continue
+			}
+			number, err := in.ChannelOfNumber(ctx, want.PhoneNumberID)
+			accounts, err2 := in.ChannelsOfAccount(ctx, want.AccountID)
+			if err != nil || err2 != nil || number != want.ID || len(accounts) != 1 || ch.MetaApp == "" {
+				t.Errorf("what leads to %s: %s, %v, %v, %v", want.ID, number, accounts, err, err2)
+			}
 		}
 		bot, err := in.FreshBot(ctx)
 		if err != nil || bot.AnonymousUser != c.Clients[0].ID || bot.ProjectCode != "" {
@@ -274,6 +289,9 @@ func TestDemoFileHasTheShapeOfTheContract(t *testing.T) {
 	for _, field := range strings.Fields(ch) {
 		want = append(want, "channels.whatsapp."+field, "other.channels.whatsapp."+field)
 	}
+	for _, field := range strings.Fields("id key webhook_url identifier phone_number_id business_account_id access_token app_secret verify_token") {
+		want = append(want, "channels.meta."+field)
+	}
 	got := map[string]string{}
 	paths(tree, "", got)
 	sort.Strings(want)
@@ -297,6 +315,14 @@ func TestDemoFileHasTheShapeOfTheContract(t *testing.T) {
 		"channels.whatsapp.app_id":                `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`,
 		"channels.whatsapp.phone_number_id":       `^[0-9]+$`,
 		"other.channels.whatsapp.webhook_url":     `/other-`,
+		"channels.meta.key":                       `^meta$`,
+		"channels.meta.webhook_url":               `^http://127\.0\.0\.1:3000/webhooks/whatsapp/demo-[0-9a-z]+$`,
+		"channels.meta.identifier":                `^12025550101$`,
+		"channels.meta.phone_number_id":           `^[0-9]+$`,
+		"channels.meta.business_account_id":       `^[0-9]+$`,
+		"channels.meta.access_token":              `.{20,}`,
+		"channels.meta.app_secret":                `.{20,}`,
+		"channels.meta.verify_token":              `.{20,}`,
 		"people.registered.culture":               `^es$`,
 		"people.registered.number":                `^[1-9][0-9]{7,14}$`,
 		"people.inactive.number":                  `^[1-9][0-9]{7,14}$`,

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"buzon/infra/local/atomicfile"
+	"buzon/internal/desk"
 	"buzon/internal/fault"
 	"buzon/internal/secret"
 	"buzon/internal/store"
@@ -49,6 +50,9 @@ func Ensure(ctx context.Context, folder, baseURL string, m Maker, s *store.Store
 			return p, err
 		}
 	}
+	if err := upgrade(ctx, filepath.Join(folder, PlanFile), &p, m, s, secrets); err != nil {
+		return p, err
+	}
 	if err := save(filepath.Join(folder, File), describe(p, baseURL)); err != nil {
 		return p, err
 	}
@@ -57,6 +61,40 @@ func Ensure(ctx context.Context, folder, baseURL string, m Maker, s *store.Store
 	}
 	p.Done = true
 	return p, save(filepath.Join(folder, PlanFile), p)
+}
+
+// upgrade brings a demo of an earlier version what that had not: the reading of lists
+// of templates, and the channel at Meta. That comes once, and not if its number is
+// another channel's by now. It is in the plan before it is created, so that its ids and
+// secrets stay whenever the process dies.
+func upgrade(ctx context.Context, path string, p *Plan, m Maker, s *store.Store, secrets secret.Store) error {
+	if p.Demo.Meta == nil {
+		p.Demo.Meta = m.meta(p.Demo.Tenant)
+		p.Demo.Meta.Awaited = true
+		if err := save(path, *p); err != nil {
+			return err
+		}
+	}
+	ch := p.Demo.Meta
+	if !ch.Awaited || p.Demo.NoMeta {
+		return nil
+	}
+	in := s.In(p.Demo.Tenant.ID)
+	steps := []step{syncStep(in, p.Demo.Channel), syncStep(s.In(p.Other.Tenant.ID), p.Other.Channel)}
+	steps = append(append(steps, channelSteps(in, *ch)...), credentialsStep(in, secrets, *ch))
+	for _, do := range steps {
+		err := do(ctx)
+		var taken *fault.Input
+		if errors.As(err, &taken) {
+			p.Demo.NoMeta = true
+			return save(path, *p)
+		}
+		if err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+	}
+	ch.Awaited = false
+	return save(path, *p)
 }
 
 func load(path string) (Plan, error) {
@@ -94,16 +132,21 @@ type description struct {
 	Other      otherDescription              `json:"other"`
 }
 
+// channelDescription has what its provider needs.
 type channelDescription struct {
-	ID            string `json:"id"`
-	Key           string `json:"key"`
-	WebhookURL    string `json:"webhook_url"`
-	CallbackURL   string `json:"callback_url"`
-	Identifier    string `json:"identifier"`
-	App           string `json:"app"`
-	AppID         string `json:"app_id"`
-	PhoneNumberID string `json:"phone_number_id"`
-	APIKey        string `json:"api_key"`
+	ID                string `json:"id"`
+	Key               string `json:"key"`
+	WebhookURL        string `json:"webhook_url"`
+	CallbackURL       string `json:"callback_url,omitempty"`
+	Identifier        string `json:"identifier"`
+	App               string `json:"app,omitempty"`
+	AppID             string `json:"app_id,omitempty"`
+	PhoneNumberID     string `json:"phone_number_id"`
+	BusinessAccountID string `json:"business_account_id,omitempty"`
+	APIKey            string `json:"api_key,omitempty"`
+	AccessToken       string `json:"access_token,omitempty"`
+	AppSecret         string `json:"app_secret,omitempty"`
+	VerifyToken       string `json:"verify_token,omitempty"`
 }
 
 type peopleDescription struct {
@@ -152,26 +195,40 @@ func describe(p Plan, baseURL string) description {
 }
 
 func channels(c Company, baseURL string) map[string]channelDescription {
-	ch := c.Channel
-	return map[string]channelDescription{ch.Kind: {
-		ID:            ch.ID,
-		Key:           ch.Kind,
-		WebhookURL:    ch.WebhookURL(baseURL),
-		CallbackURL:   ch.CallbackURL(baseURL),
-		Identifier:    ch.Identifier,
-		App:           ch.App,
-		AppID:         ch.AppID,
-		PhoneNumberID: ch.PhoneNumberID,
-		APIKey:        ch.APIKey,
-	}}
+	all := map[string]channelDescription{}
+	for _, ch := range c.Channels() {
+		all[ch.Key()] = channelDescription{
+			ID:                ch.ID,
+			Key:               ch.Key(),
+			WebhookURL:        ch.WebhookURL(baseURL),
+			CallbackURL:       ch.CallbackURL(baseURL),
+			Identifier:        ch.Identifier,
+			App:               ch.App,
+			AppID:             ch.AppID,
+			PhoneNumberID:     ch.PhoneNumberID,
+			BusinessAccountID: ch.AccountID,
+			APIKey:            ch.APIKey,
+			AccessToken:       ch.AccessToken,
+			AppSecret:         ch.AppSecret,
+			VerifyToken:       ch.VerifyToken,
+		}
+	}
+	return all
 }
 
 // WebhookURL is where the provider posts everything.
 func (ch Channel) WebhookURL(baseURL string) string {
+	if ch.Provider == desk.ProviderMeta {
+		return baseURL + "/webhooks/" + ch.Kind + "/" + ch.ID
+	}
 	return baseURL + "/webhooks/" + ch.Provider + "/" + ch.ID + "/" + ch.Secret
 }
 
-// CallbackURL is where the provider posts verdicts on templates.
+// CallbackURL is where the provider posts verdicts on templates; empty: it has no
+// address apart for them.
 func (ch Channel) CallbackURL(baseURL string) string {
+	if ch.Provider == desk.ProviderMeta {
+		return ""
+	}
 	return baseURL + "/callbacks/templates/" + ch.Provider + "/" + ch.ID + "/" + ch.Secret
 }

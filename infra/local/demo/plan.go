@@ -25,6 +25,7 @@ import (
 // (+1 202 555 0100 to 0199).
 const (
 	cityNumber       = "12025550100"
+	metaNumber       = "12025550101"
 	otherNumber      = "12025550150"
 	registeredNumber = "12025550111"
 	inactiveNumber   = "12025550122"
@@ -45,17 +46,21 @@ type Plan struct {
 
 // Company is one company of the plan.
 type Company struct {
-	Tenant      desk.Tenant         `json:"tenant"`
-	Bot         desk.BotSettings    `json:"bot"`
-	Specialists []desk.Specialist   `json:"specialists"`
-	Clients     []desk.Client       `json:"clients"`
-	Tokens      []Token             `json:"tokens"` // in the order of Specialists
-	Channel     Channel             `json:"channel"`
-	Templates   []desk.Template     `json:"templates,omitempty"`
-	Projects    []desk.Project      `json:"projects"`
-	Groups      []desk.ServiceGroup `json:"groups"`
-	Services    []desk.Service      `json:"services"`
-	Categories  []desk.Category     `json:"categories"`
+	Tenant      desk.Tenant       `json:"tenant"`
+	Bot         desk.BotSettings  `json:"bot"`
+	Specialists []desk.Specialist `json:"specialists"`
+	Clients     []desk.Client     `json:"clients"`
+	Tokens      []Token           `json:"tokens"` // in the order of Specialists
+	Channel     Channel           `json:"channel"`
+	// Meta is a second channel, by another provider; nil: the company has none.
+	Meta *Channel `json:"meta,omitempty"`
+	// NoMeta: it cannot be, since another channel has its number.
+	NoMeta     bool                `json:"no_meta,omitempty"`
+	Templates  []desk.Template     `json:"templates,omitempty"`
+	Projects   []desk.Project      `json:"projects"`
+	Groups     []desk.ServiceGroup `json:"groups"`
+	Services   []desk.Service      `json:"services"`
+	Categories []desk.Category     `json:"categories"`
 }
 
 // Token is an integration token with its value.
@@ -67,8 +72,31 @@ type Token struct {
 // Channel is a channel with its secrets.
 type Channel struct {
 	desk.Channel
-	Secret string `json:"secret"` // in the webhook's address
-	APIKey string `json:"api_key"`
+	Secret string `json:"secret,omitempty"` // in the webhook's address, at Gupshup
+
+	APIKey      string `json:"api_key,omitempty"`      // of Gupshup
+	AccessToken string `json:"access_token,omitempty"` // of Meta, like those that follow
+	AppSecret   string `json:"app_secret,omitempty"`
+	VerifyToken string `json:"verify_token,omitempty"`
+	// Awaited: it was added to the plan of an earlier version and is still to be
+	// created.
+	Awaited bool `json:"awaited,omitempty"`
+}
+
+// Channels are the channels of the company that are there.
+func (c Company) Channels() []Channel {
+	if c.Meta == nil || c.Meta.Awaited {
+		return []Channel{c.Channel}
+	}
+	return []Channel{c.Channel, *c.Meta}
+}
+
+// Key is the channel's name in demo.json.
+func (ch Channel) Key() string {
+	if ch.Provider == desk.ProviderMeta {
+		return ch.Provider
+	}
+	return ch.Kind
 }
 
 // Maker makes plans. NewID gives ids that sort by time.
@@ -88,13 +116,18 @@ func (m Maker) Plan() (Plan, error) {
 		Channel:       demo.Channel.ID,
 		ProviderID:    ids.UUID(),
 		Name:          CreateCaseTemplate,
+		DisplayName:   "Crear caso",
 		Language:      "es",
+		Category:      desk.CategoryUtility,
+		Type:          desk.TemplateText,
+		Params:        []string{"servicio"},
 		Body:          "Ya tenemos todo para su caso de {{1}}. Toque el botón para escribirlo y enviarlo.",
 		Status:        desk.TemplateApproved,
 		ProviderState: "approved",
 		Active:        true,
 		CreatedAt:     m.Now(),
 	}}
+	demo.Meta = m.meta(demo.Tenant)
 	other := m.company("other", "Tienda de Ejemplo", otherNumber, "BuzonOther", "200000000000150", otherOffers())
 	p := Plan{Demo: demo, Other: other}
 	return p, errors.Join(p.Demo.addTokens(m), p.Other.addTokens(m))
@@ -121,8 +154,8 @@ func (m Maker) company(tenant, name, number, app, phoneID string, offers []offer
 	secret := ids.Secret()
 	c.Channel = Channel{Secret: secret, APIKey: "sk_" + ids.Secret(), Channel: desk.Channel{
 		ID:            c.id(m),
-		Kind:          "whatsapp",
-		Provider:      "gupshup",
+		Kind:          desk.KindWhatsApp,
+		Provider:      desk.ProviderGupshup,
 		State:         desk.ChannelActive,
 		CompanyName:   name,
 		Requester:     desk.Requester{Name: "Soporte de " + name, Email: "soporte@" + tenant + ".example"},
@@ -137,6 +170,25 @@ func (m Maker) company(tenant, name, number, app, phoneID string, offers []offer
 		c.addProject(m, o)
 	}
 	return c
+}
+
+// meta makes the channel of a company that speaks with Meta directly.
+func (m Maker) meta(tenant desk.Tenant) *Channel {
+	ch := Channel{AccessToken: "EAA" + ids.Secret(), AppSecret: ids.Secret(), VerifyToken: ids.Secret()}
+	ch.Channel = desk.Channel{
+		ID:            tenant.ID + "-" + m.NewID(),
+		Kind:          desk.KindWhatsApp,
+		Provider:      desk.ProviderMeta,
+		State:         desk.ChannelActive,
+		CompanyName:   tenant.Name,
+		Requester:     desk.Requester{Name: "Soporte de " + tenant.Name, Email: "soporte@" + tenant.ID + ".example"},
+		Identifier:    metaNumber,
+		PhoneNumberID: "200000000000101",
+		AccountID:     "100000000000101",
+		MetaApp:       store.Hash(tenant.ID, "meta app", ch.AppSecret),
+		CreatedAt:     m.Now(),
+	}
+	return &ch
 }
 
 // id is a new id that carries the company.

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"encoding/json"
 	"runtime"
 	"testing"
 	"time"
@@ -18,30 +19,108 @@ func FuzzStandIn(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, message string) {
-		began := time.Now()
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		for field, read := range map[string]func(map[string][]string) ([]byte, string){
-			"message":  func(form map[string][]string) ([]byte, string) { return sessionMessage(form) },
-			"template": func(form map[string][]string) ([]byte, string) { return templateMessage(form) },
-		} {
-			raw, problem := read(map[string][]string{field: {message}})
-			if problem == "" && (len(raw) == 0 || !utf8.Valid(raw)) {
-				t.Errorf("%s %q is kept as %q", field, message, raw)
-			}
-			e := Entry{ID: "x", Message: raw}
-			if problem == "" {
-				if tap := findTap(e, "row_0"); tap != nil && tap.index < 1 {
-					t.Errorf("tap %+v", tap)
+		bounded(t, len(message), func() {
+			for field, read := range map[string]func(map[string][]string) ([]byte, string){
+				"message":  func(form map[string][]string) ([]byte, string) { return sessionMessage(form) },
+				"template": func(form map[string][]string) ([]byte, string) { return templateMessage(form) },
+			} {
+				raw, problem := read(map[string][]string{field: {message}})
+				if problem == "" && (len(raw) == 0 || !utf8.Valid(raw)) {
+					t.Errorf("%s %q is kept as %q", field, message, raw)
+				}
+				e := Entry{ID: "x", Message: raw}
+				if problem == "" {
+					if tap := findTap(e, "row_0"); tap != nil && tap.index < 1 {
+						t.Errorf("tap %+v", tap)
+					}
 				}
 			}
-		}
-		runtime.ReadMemStats(&after)
-		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("%d bytes took %s", len(message), took)
-		}
-		if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20+200*uint64(len(message)) {
-			t.Errorf("%d bytes took %d bytes of memory", len(message), used)
-		}
+		})
 	})
+}
+
+// FuzzGraph: whatever stands in a body for Meta, it can be checked and shown, quickly
+// and in memory that the body bounds.
+func FuzzGraph(f *testing.F) {
+	for _, seed := range []string{
+		`{"messaging_product":"whatsapp","to":"12025550111","type":"text","text":{"body":"Hola"}}`,
+		`{"messaging_product":"whatsapp","to":"1",` + metaList(3, "Fila", "") + `}`, `{` + metaButtons(2, "Sí") + `}`,
+		`{"type":"template","template":{"name":"a","language":{"code":"es"},"components":[{"type":"header","parameters":[{"type":"image","image":{"id":"1"}}]},{"type":"body","parameters":[{"type":"text","text":"x"}]}]}}`,
+		`{"name":"a_1","language":"es","category":"UTILITY","components":[{"type":"BODY","text":"Hola {{1}}.","example":{"body_text":[["Ana"]]}}]}`,
+		`{"type":"image","image":null}`, `{"components":[{}]}`, "", "null", "[]", "{",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		bounded(t, len(body), func() {
+			var m metaMessage
+			if json.Unmarshal([]byte(body), &m) == nil {
+				var c checks
+				m.check(&c)
+				if c.problem == "" && m.person() == "" {
+					t.Errorf("%s is for nobody", body)
+				}
+			}
+			e := Entry{ID: "x", Path: metaPath, Message: json.RawMessage(body)}
+			if tap := findTap(e, "row_0"); tap != nil && tap.index < 1 {
+				t.Errorf("tap %+v", tap)
+			}
+			if u, ok := e.template(); ok && m.Type != "template" {
+				t.Errorf("%s uses %+v", body, u)
+			}
+			var r metaRequest
+			if json.Unmarshal([]byte(body), &r) == nil {
+				if v, problem := r.template(); problem == "" && (v.Name == "" || v.Body == "") {
+					t.Errorf("%s asks for %+v", body, v)
+				}
+			}
+		})
+	})
+}
+
+// FuzzRequest: whatever stands in a request for a template, it is one or has a
+// problem, quickly and in memory that the form bounds.
+func FuzzRequest(f *testing.F) {
+	for _, seed := range [][4]string{
+		{"aviso_1", "Hola {{1}}.", "Hola Ana.", `[{"type":"QUICK_REPLY","text":"Sí"}]`},
+		{"", "{{1}}{{2}}", "ab", `[{"type":"URL","url":"https://x/{{1}}","example":["https://x/1"]}]`},
+		{"a", "{{", "}}", "null"}, {"a", "\xff", "(", `[{"type":1}]`},
+	} {
+		f.Add(seed[0], seed[1], seed[2], seed[3])
+	}
+	f.Fuzz(func(t *testing.T, name, content, example, buttons string) {
+		form := goodRequest()
+		form.Set("elementName", name)
+		form.Set("content", content)
+		form.Set("example", example)
+		form.Set("buttons", buttons)
+		bounded(t, len(name)+len(content)+len(example)+len(buttons), func() {
+			v, problem := readRequest(form)
+			if problem != "" {
+				return
+			}
+			if least, most := v.params(); least > most || utf8.RuneCountInString(v.Body) > maxTemplateBody || v.Name == "" {
+				t.Errorf("%q is taken as %+v", content, v)
+			}
+			if b, err := json.Marshal(gupshupItem(v)); err != nil || !json.Valid(b) {
+				t.Errorf("%+v is listed as %s, %v", v, b, err)
+			}
+		})
+	})
+}
+
+// bounded fails if do takes long, or memory that size does not bound.
+func bounded(t *testing.T, size int, do func()) {
+	t.Helper()
+	began := time.Now()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("%d bytes took %s", size, took)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20+400*uint64(size) {
+		t.Errorf("%d bytes took %d bytes of memory", size, used)
+	}
 }

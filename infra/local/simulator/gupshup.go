@@ -10,20 +10,24 @@ import (
 	"unicode/utf8"
 
 	"buzon/infra/local/ids"
+	"buzon/internal/desk"
 )
 
-// The paths of Gupshup's API for sending (providers.md 1.9).
+// The paths of Gupshup's API (providers.md 1.9, 1.10).
 const (
-	PathMessage  = "/wa/api/v1/msg"
-	PathTemplate = "/wa/api/v1/template/msg"
+	PathMessage   = "/wa/api/v1/msg"
+	PathTemplate  = "/wa/api/v1/template/msg"
+	pathTemplates = "/wa/app/{app}/template"
+	pathUpload    = "/wa/{app}/wa/media/v2"
 )
 
-// maxForm is the longest request that the stand-in reads.
+// maxForm is the longest request that a stand-in reads, but for files.
 const maxForm = 256 << 10
 
 // Gupshup stands in for Gupshup's API: it checks what is sent as the real one
 // does, keeps it as the person's messages and answers with an id. What becomes of
-// them is told to the webhook by [Simulator.Tell].
+// them is told to the webhook by [Simulator.Tell]. Templates are pending until their
+// reviewer says something (verdict).
 //
 // An app of a Line has that line's key. Any other app is taken to exist, with the
 // key of its first request, so that a channel that somebody adds works too.
@@ -31,6 +35,9 @@ func (s *Simulator) Gupshup() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+PathMessage, func(w http.ResponseWriter, r *http.Request) { s.take(w, r, sessionMessage) })
 	mux.HandleFunc("POST "+PathTemplate, func(w http.ResponseWriter, r *http.Request) { s.take(w, r, templateMessage) })
+	mux.HandleFunc("POST "+pathTemplates, s.ofApp(s.requestTemplate))
+	mux.HandleFunc("GET "+pathTemplates, s.ofApp(s.listTemplates))
+	mux.HandleFunc("POST "+pathUpload, s.ofApp(s.upload))
 	return mux
 }
 
@@ -45,15 +52,14 @@ func (s *Simulator) take(w http.ResponseWriter, r *http.Request, message func(fo
 	form := r.PostForm
 	app := form.Get("src.name")
 	key := r.Header.Get("apikey")
-	known, err := s.key(app, key)
+	authorized, err := s.authorized(app, key)
 	switch {
 	case err != nil:
-		s.Log.Error("simulator: message not taken", "error", err)
-		refuse(w, http.StatusInternalServerError, "Internal Error")
+		s.failed(w, err)
 	case app == "":
 		refuse(w, http.StatusBadRequest, "Mapped Bot Not Found")
-	case key == "" || subtle.ConstantTimeCompare([]byte(known), []byte(key)) != 1:
-		answer(w, http.StatusUnauthorized, map[string]any{"status": "error", "message": map[string]string{"message": "Authentication Failed"}})
+	case !authorized:
+		unauthorized(w)
 	case form.Get("channel") != "whatsapp":
 		refuse(w, http.StatusBadRequest, "Invalid Channel")
 	case !validNumber(form.Get("source")):
@@ -66,6 +72,17 @@ func (s *Simulator) take(w http.ResponseWriter, r *http.Request, message func(fo
 			refuse(w, http.StatusBadRequest, problem)
 			return
 		}
+		if r.URL.Path == PathTemplate {
+			code, problem, err := s.unsendable(app, key, body)
+			switch {
+			case err != nil:
+				s.failed(w, err)
+				return
+			case problem != "":
+				answer(w, http.StatusBadRequest, map[string]any{"status": "error", "code": code, "message": problem})
+				return
+			}
+		}
 		e := Entry{
 			App: app, Number: form.Get("destination"), At: s.Now(), ID: ids.UUID(), WAMID: ids.WAMID(),
 			Source: form.Get("source"), Path: r.URL.Path, Message: body,
@@ -74,8 +91,7 @@ func (s *Simulator) take(w http.ResponseWriter, r *http.Request, message func(fo
 			e.Tries = maxTries // nobody knows its webhook
 		}
 		if _, err := s.Phones.Add(e); err != nil {
-			s.Log.Error("simulator: message not kept", "error", err)
-			refuse(w, http.StatusInternalServerError, "Internal Error")
+			s.failed(w, err)
 			return
 		}
 		s.wake()
@@ -83,15 +99,33 @@ func (s *Simulator) take(w http.ResponseWriter, r *http.Request, message func(fo
 	}
 }
 
-// key is the key of an app.
-func (s *Simulator) key(app, given string) (string, error) {
-	if l, ok := s.lineOfApp(app); ok {
-		return l.APIKey, nil
+// authorized tells whether a key is that of an app, by its name or its id.
+func (s *Simulator) authorized(app, key string) (bool, error) {
+	if app == "" || key == "" {
+		return false, nil
 	}
-	if app == "" || given == "" {
-		return "", nil
+	for _, l := range s.Lines {
+		if l.Provider == desk.ProviderGupshup && (l.App == app || l.AppID == app) {
+			return same(l.APIKey, key), nil
+		}
 	}
-	return s.Phones.Key(app, given)
+	known, err := s.Phones.Key(app, key)
+	return same(known, key), err
+}
+
+// same compares secrets; an empty one is like no other.
+func same(known, given string) bool {
+	return known != "" && subtle.ConstantTimeCompare([]byte(known), []byte(given)) == 1
+}
+
+// failed answers a request that could not be handled for a fault of the simulator.
+func (s *Simulator) failed(w http.ResponseWriter, err error) {
+	s.Log.Error("simulator: request not handled", "error", err)
+	refuse(w, http.StatusInternalServerError, "Internal Error")
+}
+
+func unauthorized(w http.ResponseWriter) {
+	answer(w, http.StatusUnauthorized, map[string]any{"status": "error", "message": map[string]string{"message": "Authentication Failed"}})
 }
 
 func refuse(w http.ResponseWriter, status int, message string) {
@@ -101,7 +135,7 @@ func refuse(w http.ResponseWriter, status int, message string) {
 func answer(w http.ResponseWriter, status int, v map[string]any) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // unreachable: strings only
+		panic(err) // unreachable: only what can be written
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -110,21 +144,18 @@ func answer(w http.ResponseWriter, status int, v map[string]any) {
 
 // sentMessage is what can be checked of a session message.
 type sentMessage struct {
-	Type          string       `json:"type"`
-	Text          string       `json:"text"`
-	Title         string       `json:"title"`
-	Body          string       `json:"body"`
-	Footer        string       `json:"footer"`
-	Caption       *string      `json:"caption"`
-	URL           string       `json:"url"`
-	OriginalURL   string       `json:"originalUrl"`
-	MediaID       string       `json:"id"`
-	GlobalButtons []sentButton `json:"globalButtons"`
-	Items         []struct {
-		Title   string       `json:"title"`
-		Options []sentButton `json:"options"`
-	} `json:"items"`
-	Content struct {
+	Type          string        `json:"type"`
+	Text          string        `json:"text"`
+	Title         string        `json:"title"`
+	Body          string        `json:"body"`
+	Footer        string        `json:"footer"`
+	Caption       *string       `json:"caption"`
+	URL           string        `json:"url"`
+	OriginalURL   string        `json:"originalUrl"`
+	MediaID       string        `json:"id"`
+	GlobalButtons []sentButton  `json:"globalButtons"`
+	Items         []sentSection `json:"items"`
+	Content       struct {
 		Type    string `json:"type"`
 		Text    string `json:"text"`
 		Header  string `json:"header"`
@@ -135,6 +166,12 @@ type sentMessage struct {
 	Longitude *json.Number `json:"longitude"`
 	Latitude  *json.Number `json:"latitude"`
 	MsgID     string       `json:"msgid"`
+}
+
+// sentSection is a part of a list.
+type sentSection struct {
+	Title   string       `json:"title"`
+	Options []sentButton `json:"options"`
 }
 
 // sentButton is a button or a row of a list.
@@ -164,8 +201,16 @@ type checks struct{ problem string }
 
 func (c *checks) want(ok bool, format string, args ...any) {
 	if !ok && c.problem == "" {
-		c.problem = "Invalid Message: " + fmt.Sprintf(format, args...)
+		c.problem = fmt.Sprintf(format, args...)
 	}
+}
+
+// message is the problem as Gupshup words it; empty: there is none.
+func (c *checks) message() string {
+	if c.problem == "" {
+		return ""
+	}
+	return "Invalid Message: " + c.problem
 }
 
 // text checks a text that has to be there and fit.
@@ -228,7 +273,7 @@ func sessionMessage(form map[string][]string) (json.RawMessage, string) {
 			c.most("caption", *m.Caption, maxBody)
 		}
 	}
-	return raw, c.problem
+	return raw, c.message()
 }
 
 func (m sentMessage) checkList(c *checks) {
@@ -294,7 +339,7 @@ func templateMessage(form map[string][]string) (json.RawMessage, string) {
 	if err != nil {
 		panic(err) // unreachable: strings and valid JSON
 	}
-	return raw, c.problem
+	return raw, c.message()
 }
 
 // formJSON reads a field of the form that holds JSON; raw is without needless space.
@@ -309,41 +354,3 @@ func formJSON[T any](form map[string][]string, name string) (raw json.RawMessage
 	}
 	return b.Bytes(), v, ""
 }
-
-// Direct is an http.RoundTripper that hands requests to a handler of this
-// process, whatever their host: nothing leaves the machine.
-type Direct struct{ Handler http.Handler }
-
-// RoundTrip implements [http.RoundTripper].
-func (d Direct) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	if r.Body == nil {
-		r = r.Clone(r.Context())
-		r.Body = http.NoBody
-	}
-	defer r.Body.Close()
-	w := &recorder{header: http.Header{}, status: http.StatusOK}
-	d.Handler.ServeHTTP(w, r)
-	return &http.Response{
-		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: w.header, Body: body{bytes.NewReader(w.body.Bytes())}, ContentLength: int64(w.body.Len()), Request: r,
-	}, nil
-}
-
-// recorder takes an answer.
-type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (w *recorder) Header() http.Header         { return w.header }
-func (w *recorder) WriteHeader(status int)      { w.status = status }
-func (w *recorder) Write(b []byte) (int, error) { return w.body.Write(b) }
-
-// body is an answer's body; closing it does nothing.
-type body struct{ *bytes.Reader }
-
-func (body) Close() error { return nil }

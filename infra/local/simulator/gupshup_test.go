@@ -78,8 +78,18 @@ func TestStandInTakesWhatGupshupTakes(t *testing.T) {
 		{"a location", PathMessage, "k1", `{"type":"location","longitude":1.5,"latitude":2}`, nil, 202, ""},
 		{"half a location", PathMessage, "k1", `{"type":"location","longitude":1.5}`, nil, 400, "latitude"},
 		{"a template", PathTemplate, "k1", `{"id":"t-1","params":["Ana","x"]}`, nil, 202, ""},
-		{"a template with a file", PathTemplate, "k1", `{"id":"t-1","params":[]}`, []string{"message", `{"type":"image"}`}, 202, ""},
-		{"a template with a broken file", PathTemplate, "k1", `{"id":"t-1","params":[]}`, []string{"message", `{`}, 400, "Invalid message JSON"},
+		{"a template with the value of its button", PathTemplate, "k1", `{"id":"t-1","params":["Ana","x","s"]}`, nil, 202, ""},
+		{"a template with too few values", PathTemplate, "k1", `{"id":"t-1","params":["Ana"]}`, nil, 400, `"code":"4003"`},
+		{"a template with too many values", PathTemplate, "k1", `{"id":"t-1","params":["Ana","x","s","t"]}`, nil, 400, `"code":"4003"`},
+		{"a template with its file", PathTemplate, "k1", `{"id":"t-img","params":[]}`, []string{"message", `{"type":"image","image":{"link":"https://x.example"}}`}, 202, ""},
+		{"a template without its file", PathTemplate, "k1", `{"id":"t-img","params":[]}`, nil, 400, "header is not of type image"},
+		{"a template with another file", PathTemplate, "k1", `{"id":"t-img","params":[]}`, []string{"message", `{"type":"video"}`}, 400, "header is not of type image"},
+		{"a text template with a file", PathTemplate, "k1", `{"id":"t-1","params":["a","b"]}`, []string{"message", `{"type":"image"}`}, 400, "header is not of type text"},
+		{"a template that the list does not have", PathTemplate, "k1", `{"id":"t-9","params":[]}`, nil, 400, `"code":"4003"`},
+		{"a template of another provider", PathTemplate, "k1", `{"id":"500000000000001","params":["a"]}`, nil, 400, `"code":"4003"`},
+		{"a template of another app", PathTemplate, "k2", `{"id":"t-1","params":["a","b"]}`, []string{"src.name", "BuzonOther"}, 400, `"code":"4003"`},
+		{"an unknown template of an app of no line", PathTemplate, "own", `{"id":"t-9","params":["a"]}`, []string{"src.name", "Another"}, 202, ""},
+		{"a template with a broken file", PathTemplate, "k1", `{"id":"t-1","params":["a","b"]}`, []string{"message", `{`}, 400, "Invalid message JSON"},
 		{"a template without an id", PathTemplate, "k1", `{"params":["Ana"]}`, nil, 400, "template id is empty"},
 		{"a template with an empty parameter", PathTemplate, "k1", `{"id":"t-1","params":[""]}`, nil, 400, "param 1 is empty"},
 		{"a template with a line break in a parameter", PathTemplate, "k1", `{"id":"t-1","params":["a\nb"]}`, nil, 400, "line break"},
@@ -92,7 +102,11 @@ func TestStandInTakesWhatGupshupTakes(t *testing.T) {
 			if status != c.status || !strings.Contains(answer, c.answer) {
 				t.Fatalf("%d %s, want %d with %s", status, answer, c.status, c.answer)
 			}
-			kept, err := w.Phones.Between("BuzonDemo", person, 0, 10, Entry.fromSystem)
+			app := "BuzonDemo"
+			if len(c.form) > 1 && c.form[0] == "src.name" && c.form[1] != "" {
+				app = c.form[1]
+			}
+			kept, err := w.Phones.Between(app, person, 0, 10, Entry.fromSystem)
 			if err != nil || (len(kept) == 1) != (status == 202) {
 				t.Fatalf("kept %v, %v", kept, err)
 			}
@@ -179,7 +193,7 @@ func TestMessagesAreListedInPages(t *testing.T) {
 	if status, _ := w.call("GET", "/simulator/demo-9/messages?to="+person, ""); status != 404 {
 		t.Errorf("unknown channel: %d", status)
 	}
-	w.External = "http://elsewhere.example"
+	w.External = map[string]string{"gupshup": "http://elsewhere.example"}
 	if _, body := w.call("GET", "/simulator/whatsapp/messages?to="+person, ""); strings.TrimSpace(body) != `{"items":[],"next_cursor":null}` {
 		t.Errorf("with the provider elsewhere: %s", body)
 	}

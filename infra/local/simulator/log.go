@@ -28,13 +28,13 @@ const (
 	toldRead
 )
 
-// Entry is one message between a person's phone and an app of the provider.
+// Entry is one message between a person's phone and a channel at its provider.
 type Entry struct {
 	Seq    uint64    `json:"-"`
-	App    string    `json:"app"`
+	App    string    `json:"app"`    // Line.app of the channel
 	Number string    `json:"number"` // the person's
 	At     time.Time `json:"at"`     // real time
-	// ID is Gupshup's id of a message of the system; empty: the person wrote.
+	// ID is the provider's id of a message of the system; empty: the person wrote.
 	ID     string `json:"id,omitempty"`
 	WAMID  string `json:"wamid"`
 	Source string `json:"source,omitempty"`
@@ -70,8 +70,11 @@ var (
 	entriesBucket  = []byte("entries")  // seq -> Entry
 	numbersBucket  = []byte("numbers")  // app 0 number 0 seq -> nothing
 	owedBucket     = []byte("owed")     // seq -> nothing
-	accountsBucket = []byte("accounts") // app -> key
+	accountsBucket = []byte("accounts") // app or account -> key
 )
+
+// buckets are all of the file's, with those of book.go.
+var buckets = [][]byte{entriesBucket, numbersBucket, owedBucket, accountsBucket, templatesBucket, templateIDsBucket, filesBucket}
 
 // OpenLog opens the file and makes it if there is none. noSync leaves out the
 // wait for the disk, for tests.
@@ -84,7 +87,7 @@ func OpenLog(path string, noSync bool) (*Log, error) {
 		return nil, fmt.Errorf("simulator %s: %w", path, err)
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{entriesBucket, numbersBucket, owedBucket, accountsBucket} {
+		for _, name := range buckets {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -288,15 +291,11 @@ func (l *Log) See(app, number string) error {
 	return nil
 }
 
-// Key gives the key of an app: the one that it was first used with, which is
-// given unless it was used before.
+// Key gives the key of an app or account: the one that it was first used with,
+// which is given unless it was used before.
 func (l *Log) Key(app, given string) (string, error) {
-	var key string
-	err := l.db.View(func(tx *bolt.Tx) error {
-		key = string(tx.Bucket(accountsBucket).Get([]byte(app)))
-		return nil
-	})
-	if err != nil || key != "" {
+	key, err := l.KeyOf(app)
+	if err != nil || key != "" || given == "" {
 		return key, err
 	}
 	err = l.db.Update(func(tx *bolt.Tx) error {
@@ -306,6 +305,20 @@ func (l *Log) Key(app, given string) (string, error) {
 		}
 		key = given
 		return b.Put([]byte(app), []byte(given))
+	})
+	if err != nil {
+		return "", fmt.Errorf("simulator: %w", err)
+	}
+	return key, nil
+}
+
+// KeyOf gives the key that an app or account was first used with; empty: it never
+// was.
+func (l *Log) KeyOf(app string) (string, error) {
+	var key string
+	err := l.db.View(func(tx *bolt.Tx) error {
+		key = string(tx.Bucket(accountsBucket).Get([]byte(app)))
+		return nil
 	})
 	if err != nil {
 		return "", fmt.Errorf("simulator: %w", err)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"buzon/internal/desk"
 )
 
 // said is one message of a person, as a script or the page asks for it.
@@ -62,9 +64,13 @@ type tapped struct {
 	index       int // from 1
 }
 
-// payload is the webhook's body in the format that was asked for.
+// payload is the webhook's body: Meta's, or Gupshup's in the format that was asked
+// for.
 func (e event) payload() map[string]any {
-	if e.Format == formatV3 {
+	switch {
+	case e.line.Provider == desk.ProviderMeta:
+		return e.meta()
+	case e.Format == formatV3:
 		return e.v3()
 	}
 	return e.v2()
@@ -105,7 +111,7 @@ func (e event) v2Content() map[string]any {
 		return c
 	case "quick_reply":
 		c := map[string]any{"text": e.Text, "type": "button"}
-		if e.ReplyID != "" {
+		if e.ReplyID != "" && e.tapped == nil { // else it named the message
 			c["postbackText"] = e.ReplyID
 		}
 		return c
@@ -168,7 +174,7 @@ func (e event) v3Content() (kind string, content any) {
 		return "interactive", map[string]any{"type": e.Type, e.Type: reply}
 	case "quick_reply":
 		payload := e.ReplyID
-		if payload == "" {
+		if payload == "" || e.tapped != nil {
 			payload = e.Text
 		}
 		return "button", map[string]any{"text": e.Text, "payload": payload}

@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -49,13 +50,18 @@ func (s *Simulator) say(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return fmt.Errorf("channel: %w", fault.NotFound)
 	}
-	number, m, err := readSaid(w, r)
+	number, m, err := readSaid(w, r, line.Provider)
 	if err != nil {
 		return err
 	}
 	e := event{line: line, number: number, id: ids.WAMID(), at: s.Now(), said: m}
-	if m.ReplyID != "" && m.Type != "reaction" {
-		if e.tapped, err = s.tapped(line.App, number, m.ReplyID); err != nil {
+	if m.Type == "quick_reply" {
+		if e.tapped, err = s.answered(line, number, m.ReplyID); err != nil {
+			return err
+		}
+	}
+	if m.ReplyID != "" && m.Type != "reaction" && e.tapped == nil {
+		if e.tapped, err = s.tapped(line.app(), number, m.ReplyID); err != nil {
 			return err
 		}
 		if e.Text == "" && e.tapped != nil {
@@ -68,11 +74,11 @@ func (s *Simulator) say(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	// Kept first, so that it stands before its answer.
-	seq, err := s.Phones.Add(Entry{App: line.App, Number: number, At: e.at, WAMID: e.id, Said: &e.said})
+	seq, err := s.Phones.Add(Entry{App: line.app(), Number: number, At: e.at, WAMID: e.id, Said: &e.said})
 	if err != nil {
 		return err
 	}
-	status, err := s.post(r.Context(), line.WebhookURL, e.payload())
+	status, err := s.post(r.Context(), line, e.payload())
 	if err != nil {
 		return err
 	}
@@ -83,15 +89,16 @@ func (s *Simulator) say(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// readSaid reads and checks the body of a message.
-func readSaid(w http.ResponseWriter, r *http.Request) (number string, m said, err error) {
+// readSaid reads and checks the body of a message. Only at Meta may somebody hide
+// their number behind a user id; format is Gupshup's.
+func readSaid(w http.ResponseWriter, r *http.Request, provider string) (number string, m said, err error) {
 	o, err := web.ReadObject(w, r)
 	if err != nil {
 		return "", m, err
 	}
 	m.Format = formatV2
 	o.Text("from", &number, web.Text{Required: true})
-	if number != "" && !validNumber(number) {
+	if number != "" && !validNumber(number) && (provider != desk.ProviderMeta || !scopedID.MatchString(number)) {
 		o.Add("from", "invalid_phone")
 	}
 	o.Text("name", &m.Name, web.Text{Max: desk.MaxName})
@@ -133,8 +140,8 @@ func (s *Simulator) tapped(app, number, replyID string) (*tapped, error) {
 }
 
 func findTap(e Entry, replyID string) *tapped {
-	var m sentMessage
-	if !e.fromSystem() || json.Unmarshal(e.Message, &m) != nil {
+	m, ok := e.session()
+	if !ok {
 		return nil
 	}
 	options := slices.Clone(m.Options)
@@ -147,6 +154,37 @@ func findTap(e Entry, replyID string) *tapped {
 		}
 	}
 	return nil
+}
+
+// session is a message of the system that is no template, as Gupshup has it.
+func (e Entry) session() (m sentMessage, ok bool) {
+	switch {
+	case !e.fromSystem():
+		return m, false
+	case strings.HasPrefix(e.Path, graph):
+		return sessionOfMeta(e.Message)
+	}
+	return m, json.Unmarshal(e.Message, &m) == nil
+}
+
+// answered finds the message with a template whose button was tapped: the one with
+// that id of the provider's; with no id, the newest to the number that has quick
+// replies. Nil: there is none.
+func (s *Simulator) answered(line Line, number, id string) (*tapped, error) {
+	var found *tapped
+	var failed error
+	err := s.Phones.Newest(line.app(), number, func(e Entry) bool {
+		use, ok := e.template()
+		if !ok || id != "" && e.ID != id && e.WAMID != id {
+			return false
+		}
+		t, err := s.sentTemplate(line, use)
+		if failed = err; err == nil && (id != "" || t.hasQuickReplies()) {
+			found = &tapped{entry: e}
+		}
+		return err != nil || found != nil
+	})
+	return found, errors.Join(err, failed)
 }
 
 // Bounds of a page of a list (contract section 3).
@@ -168,7 +206,7 @@ var told = [...]string{toldNothing: "submitted", toldEnqueued: "enqueued", toldS
 
 // messages lists what the system sent to a number, oldest first.
 func (s *Simulator) messages(w http.ResponseWriter, r *http.Request) error {
-	app, err := s.app(r.Context(), r.PathValue("channel"))
+	app, provider, err := s.app(r.Context(), r.PathValue("channel"))
 	if err != nil {
 		return err
 	}
@@ -187,11 +225,11 @@ func (s *Simulator) messages(w http.ResponseWriter, r *http.Request) error {
 			in.Add("cursor", "invalid")
 		}
 	}
-	number := numberOf(q.Get("to"), "to", &in)
+	number := numberOf(q.Get("to"), "to", provider, &in)
 	if err := in.Err(); err != nil {
 		return err
 	}
-	if s.External != "" {
+	if s.External[provider] != "" {
 		web.JSON(w, http.StatusOK, list{Items: []sentItem{}})
 		return nil
 	}
@@ -215,33 +253,42 @@ func (s *Simulator) messages(w http.ResponseWriter, r *http.Request) error {
 }
 
 // numberOf checks a number of a query, which may begin with a plus sign that the
-// query made a space.
-func numberOf(value, field string, in *fault.Input) string {
+// query made a space; at Meta it may be a user id.
+func numberOf(value, field, provider string, in *fault.Input) string {
 	number := strings.TrimLeft(value, "+ ")
 	switch {
 	case number == "":
 		in.Add(field, "required")
+	case provider == desk.ProviderMeta && scopedID.MatchString(number):
 	case !validNumber(number):
 		in.Add(field, "invalid_phone")
 	}
 	return number
 }
 
-// app gives the provider's app of a channel by the channel's key or id.
-func (s *Simulator) app(ctx context.Context, name string) (string, error) {
+// app gives what the log calls a channel, and its provider, by the channel's key or
+// id.
+func (s *Simulator) app(ctx context.Context, name string) (app, provider string, err error) {
 	if l, ok := s.line(name); ok {
-		return l.App, nil
+		return l.app(), l.Provider, nil
 	}
 	ch, err := s.Channel(ctx, name)
-	if err == nil && ch.App == "" {
+	if err != nil {
+		return "", "", err
+	}
+	app = ch.App
+	if ch.Provider == desk.ProviderMeta && ch.PhoneNumberID != "" {
+		app = metaApp(ch.PhoneNumberID)
+	}
+	if app == "" {
 		err = fmt.Errorf("channel %s: %w", name, fault.NotFound)
 	}
-	return ch.App, err
+	return app, ch.Provider, err
 }
 
 // seen tells that the person has what was sent to them on the screen.
 func (s *Simulator) seen(w http.ResponseWriter, r *http.Request) error {
-	app, err := s.app(r.Context(), r.PathValue("channel"))
+	app, provider, err := s.app(r.Context(), r.PathValue("channel"))
 	if err != nil {
 		return err
 	}
@@ -250,10 +297,14 @@ func (s *Simulator) seen(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var number string
-	o.Text("number", &number, web.Text{Required: true})
-	if number != "" && !validNumber(number) {
-		o.Add("number", "invalid_phone")
-	}
+	o.Text("number", &number, web.Text{Required: true, Check: func(v string) string {
+		var in fault.Input
+		numberOf(v, "number", provider, &in)
+		if len(in.Problems) > 0 {
+			return in.Problems[0].Code
+		}
+		return ""
+	}})
 	if err := o.Err(); err != nil {
 		return err
 	}

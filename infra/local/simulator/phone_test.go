@@ -15,7 +15,7 @@ import (
 // channelOf is a line as the system knows it.
 func channelOf(l Line) desk.Channel {
 	return desk.Channel{
-		ID: l.ID, Kind: "whatsapp", Provider: "gupshup", App: l.App, AppID: l.AppID, Identifier: l.Identifier, PhoneNumberID: l.PhoneNumberID,
+		ID: l.ID, Kind: "whatsapp", Provider: l.Provider, AccountID: l.AccountID, App: l.App, AppID: l.AppID, Identifier: l.Identifier, PhoneNumberID: l.PhoneNumberID,
 	}
 }
 
@@ -154,7 +154,7 @@ func TestTheWebhooksAnswerIsTold(t *testing.T) {
 func TestDeliveryIsToldStepByStep(t *testing.T) {
 	w := newWorld(t)
 	provider := gupshup.Provider{Now: func() time.Time { return noon }}
-	for _, c := range []struct{ path, message string }{{PathMessage, `{"type":"text","text":"Hola"}`}, {PathTemplate, `{"id":"t-1","params":["a"]}`}} {
+	for _, c := range []struct{ path, message string }{{PathMessage, `{"type":"text","text":"Hola"}`}, {PathTemplate, `{"id":"t-1","params":["a","b"]}`}} {
 		if status, answer := w.send(c.path, "k1", c.message); status != 202 {
 			t.Fatal(answer)
 		}
@@ -217,42 +217,6 @@ func TestTellingIsGivenUpInTheEnd(t *testing.T) {
 	}
 }
 
-func TestTheReviewersVerdictIsPosted(t *testing.T) {
-	provider := gupshup.Provider{Now: func() time.Time { return noon }}
-	for _, status := range verdicts {
-		w := newWorld(t)
-		code, body := w.call("POST", "/simulator/gupshup/templates/t-1/verdict", `{"status":"`+status+`","reason":"INVALID_FORMAT"}`)
-		if code != 202 || strings.TrimSpace(body) != `{"status":200}` || len(w.webhooks) != 1 {
-			t.Fatalf("%s: %d %s, webhooks %v", status, code, body, w.webhooks)
-		}
-		batch := provider.Parse(channelOf(w.Lines[0]), []byte(w.webhooks[0]))
-		if batch.Rejected != "" || len(batch.Verdicts) != 1 {
-			t.Fatalf("%s: read as %+v", status, batch)
-		}
-		v := batch.Verdicts[0]
-		if v.ProviderID != "t-1" || v.State != status || v.Name != "create_case" || v.Language != "es" || (v.Reason == "") != (status == "approved") {
-			t.Errorf("%s: read as %+v", status, v)
-		}
-	}
-	w := newWorld(t)
-	for _, c := range []struct {
-		sentence, template, body string
-		status                   int
-	}{
-		{"an unknown template", "t-2", `{"status":"approved"}`, 404},
-		{"an unknown state", "t-1", `{"status":"great"}`, 422},
-		{"no state", "t-1", `{}`, 422},
-		{"an unknown field", "t-1", `{"status":"approved","x":1}`, 422},
-	} {
-		if status, body := w.call("POST", "/simulator/gupshup/templates/"+c.template+"/verdict", c.body); status != c.status {
-			t.Errorf("%s: %d %s, want %d", c.sentence, status, body, c.status)
-		}
-	}
-	if len(w.webhooks) != 0 {
-		t.Errorf("webhooks %v", w.webhooks)
-	}
-}
-
 func TestTheClockMovesOnlyForward(t *testing.T) {
 	w := newWorld(t)
 	for _, c := range []struct {
@@ -291,6 +255,8 @@ func TestEverythingIsForThisMachineAndThisSite(t *testing.T) {
 		{"GET", "/simulator", ""},
 		{"GET", "/simulator/phone.css", ""},
 		{"GET", "/simulator/phone.js", ""},
+		{"GET", "/simulator/reviewer.js", ""},
+		{"GET", "/simulator/templates", ""},
 		{"GET", "/simulator/clock", ""},
 		{"POST", "/simulator/clock", `{"advance":"1s"}`},
 		{"GET", "/simulator/notices?to=" + person, ""},
@@ -332,7 +298,7 @@ func TestTheChatShowsWhatAPhoneShows(t *testing.T) {
 		{PathMessage, buttonMessage(1, "¿Sigue?", "Sí")},
 		{PathMessage, `{"type":"image","originalUrl":"https://x.example/a.png","caption":"pie"}`},
 		{PathTemplate, `{"id":"t-1","params":["Alumbrado","Categoría 01","s3cret"]}`},
-		{PathTemplate, `{"id":"t-9","params":["a"]}`},
+		{PathTemplate, `{"id":"t-1","params":["Agua","Fuga"]}`},
 	} {
 		if status, answer := w.send(c.path, "k1", c.message); status != 202 {
 			t.Fatal(answer)
@@ -352,8 +318,8 @@ func TestTheChatShowsWhatAPhoneShows(t *testing.T) {
 		}},
 		{Text: "¿Sigue?", Buttons: []choice{{Title: "Sí", Type: "button_reply", ReplyID: "b_0"}}},
 		{Media: "image", Link: "https://x.example/a.png", Text: "pie"},
-		{Text: "Su caso de Alumbrado y Categoría 01.", Buttons: []choice{{Title: "Create Case", Link: "http://public.example/c/s3cret"}}},
-		{Text: "Template t-9\n{{1}} a"},
+		{Text: "Su caso de Alumbrado y Categoría 01.", Buttons: []choice{{Title: "Abrir", Link: "http://public.example/c/s3cret"}}},
+		{Text: "Su caso de Agua y Fuga.", Buttons: []choice{{Title: "Abrir", Link: "http://public.example/c/{{1}}"}}},
 	}
 	for i := range want {
 		want[i].Seq, want[i].At = uint64(i+1), noon

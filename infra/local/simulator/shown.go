@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"buzon/internal/desk"
 	"buzon/internal/fault"
 	"buzon/internal/web"
 )
@@ -46,12 +49,12 @@ type choice struct {
 
 // chat gives the last messages of both sides, oldest first.
 func (s *Simulator) chat(w http.ResponseWriter, r *http.Request) error {
-	app, err := s.app(r.Context(), r.PathValue("channel"))
+	app, provider, err := s.app(r.Context(), r.PathValue("channel"))
 	if err != nil {
 		return err
 	}
 	var in fault.Input
-	number := numberOf(r.URL.Query().Get("number"), "number", &in)
+	number := numberOf(r.URL.Query().Get("number"), "number", provider, &in)
 	if err := in.Err(); err != nil {
 		return err
 	}
@@ -83,12 +86,12 @@ func (s *Simulator) bubble(ctx context.Context, line Line, e Entry) bubble {
 		}
 		return b
 	}
-	if e.Path == PathTemplate {
-		s.showTemplate(ctx, line, e, &b)
+	if use, ok := e.template(); ok {
+		s.showTemplate(ctx, line, e, use, &b)
 		return b
 	}
-	var m sentMessage
-	if json.Unmarshal(e.Message, &m) != nil {
+	m, ok := e.session()
+	if !ok {
 		b.Text = string(e.Message)
 		return b
 	}
@@ -113,7 +116,7 @@ func (s *Simulator) bubble(ctx context.Context, line Line, e Entry) bubble {
 			b.Buttons = append(b.Buttons, choice{Title: o.Title, Type: "button_reply", ReplyID: o.PostbackText})
 		}
 	default:
-		b.Media, b.Link = m.Type, cmp.Or(m.OriginalURL, m.URL)
+		s.showFile(m.Type, cmp.Or(m.OriginalURL, m.URL), m.MediaID, &b)
 		if m.Caption != nil {
 			b.Text = *m.Caption
 		}
@@ -121,35 +124,120 @@ func (s *Simulator) bubble(ctx context.Context, line Line, e Entry) bubble {
 	return b
 }
 
-var placeholder = regexp.MustCompile(`\{\{\s*(\d{1,2})\s*\}\}`)
+// uploadedFile is the address of a file that was handed to Gupshup's stand-in.
+var uploadedFile = regexp.MustCompile(`^` + regexp.QuoteMeta(gupshupFiles) + `[^/]+/wa/media/(\d+)\?`)
 
-// showTemplate fills the body of the template. What is left of the parameters
-// after the body's is the address of its button, as with Create Case.
-func (s *Simulator) showTemplate(ctx context.Context, line Line, e Entry, b *bubble) {
-	var m sentTemplate
-	if json.Unmarshal(e.Message, &m) != nil {
-		b.Text = string(e.Message)
-		return
+// showFile shows a file by its link. Of one that was handed to the provider only name
+// and size are known.
+func (s *Simulator) showFile(kind, link, id string, b *bubble) {
+	b.Media, b.Link = kind, link
+	if m := uploadedFile.FindStringSubmatch(link); m != nil {
+		b.Link, id = "", m[1]
 	}
-	params := m.Template.Params
-	t, err := s.Template(ctx, line, m.Template.ID)
-	if err != nil {
-		b.Text = "Template " + m.Template.ID
-		for i, p := range params {
-			b.Text += "\n{{" + strconv.Itoa(i+1) + "}} " + p
+	if f, ok, err := s.Phones.FileOf(id); err == nil && ok {
+		b.Media = fmt.Sprintf("%s: %s, %d bytes", kind, f.Name, f.Size)
+	}
+}
+
+// templateUse is a template as a message of either provider uses it: by its id at
+// Gupshup, by name and language at Meta.
+type templateUse struct {
+	id, name, language string
+	values             []string
+	file               string // kind of the file on top
+	link, media        string // of that file
+}
+
+// template is the template that a message of the system uses; false: none.
+func (e Entry) template() (u templateUse, ok bool) {
+	switch {
+	case !e.fromSystem():
+		return u, false
+	case e.Path == PathTemplate:
+		var m sentTemplate
+		if json.Unmarshal(e.Message, &m) != nil {
+			return u, false
 		}
-		return
+		u.id, u.values, u.file = m.Template.ID, m.Template.Params, m.file()
+		var header map[string]json.RawMessage
+		var file metaFile
+		if len(m.Message) > 0 && json.Unmarshal(m.Message, &header) == nil && json.Unmarshal(header[u.file], &file) == nil {
+			u.link, u.media = file.Link, file.ID
+		}
+		return u, true
+	case strings.HasPrefix(e.Path, graph):
+		var m metaMessage
+		if json.Unmarshal(e.Message, &m) != nil || m.Type != "template" {
+			return u, false
+		}
+		u.name, u.language = m.Template.Name, m.Template.Language.Code
+		u.values, u.file, _ = m.Template.values()
+		u.link, u.media = m.Template.headerFile()
+		return u, true
 	}
-	inBody := 0
-	b.Text = placeholder.ReplaceAllStringFunc(t.Body, func(mark string) string {
+	return u, false
+}
+
+// sentTemplate finds the template that a message of a line uses; one without an id:
+// there is none.
+func (s *Simulator) sentTemplate(line Line, u templateUse) (t Template, err error) {
+	if u.id == "" {
+		t, _, err = s.templateOfMeta(u.name, u.language, line.AccessToken)
+		return t, err
+	}
+	t, _, err = s.Phones.TemplateOf(desk.ProviderGupshup, u.id)
+	return t, err
+}
+
+// showTemplate fills the body of the template and shows its buttons. What is left of
+// the values after those is the address of a button, as with Create Case.
+func (s *Simulator) showTemplate(ctx context.Context, line Line, e Entry, u templateUse, b *bubble) {
+	t, err := s.sentTemplate(line, u)
+	if err != nil || t.ID == "" {
+		own, err := s.Template(ctx, line, u.id)
+		if err != nil {
+			b.Text = "Template " + cmp.Or(u.id, u.name)
+			for i, v := range u.values {
+				b.Text += "\n{{" + strconv.Itoa(i+1) + "}} " + v
+			}
+			return
+		}
+		t.Body = own.Body
+	}
+	if u.file != "" {
+		s.showFile(u.file, u.link, u.media, b)
+	}
+	b.Text = filled(t.Body, u.values)
+	rest := u.values[min(variables(t.Body), len(u.values)):]
+	for _, button := range t.Buttons {
+		c := choice{Title: cmp.Or(button.Text, "Copy code")}
+		switch button.Type {
+		case buttonQuickReply:
+			c.Type, c.ReplyID = "quick_reply", e.ID
+		case buttonURL:
+			c.Link = button.URL
+			if variables(button.URL) > 0 && len(rest) > 0 {
+				c.Link, rest = filled(button.URL, rest[:1]), rest[1:]
+			}
+		case buttonPhone:
+			c.Link = "tel:" + button.Phone
+		default: // copying a code shows nothing
+			continue
+		}
+		b.Buttons = append(b.Buttons, c)
+	}
+	if len(t.Buttons) == 0 && len(rest) > 0 {
+		b.Buttons = []choice{{Title: "Create Case", Link: s.PublicURL + "/c/" + rest[len(rest)-1]}}
+	}
+}
+
+// filled is a text with values in the places of its variables.
+func filled(text string, values []string) string {
+	return placeholder.ReplaceAllStringFunc(text, func(mark string) string {
 		n, _ := strconv.Atoi(placeholder.FindStringSubmatch(mark)[1]) // two digits
-		inBody = max(inBody, n)
-		if n < 1 || n > len(params) {
+		if n < 1 || n > len(values) {
 			return mark
 		}
-		return params[n-1]
+		return values[n-1]
 	})
-	if len(params) > inBody {
-		b.Buttons = []choice{{Title: "Create Case", Link: s.PublicURL + "/c/" + params[len(params)-1]}}
-	}
 }

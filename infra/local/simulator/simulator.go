@@ -1,16 +1,18 @@
 // Package simulator plays the world around a local run: the phones of people and
-// the provider between them and the system. A person uses it on a page, a script
+// the providers between them and the system. A person uses it on a page, a script
 // by a small API (contract section 4); both reach the system only by real
 // webhooks over HTTP.
 //
-//	gupshup.go  stands in for Gupshup's API: what the system sends
-//	tell.go     what became of it, told to the webhook
-//	phone.go    what people send, and what they were sent
-//	payload.go  the webhooks' bodies, in both of Gupshup's formats
-//	log.go      the traffic, kept in a file
-//	page.go     the page
+//	gupshup.go, template.go   stand in for Gupshup's API: what the system sends, its templates
+//	meta.go, metatemplate.go, metamessage.go   the same for Meta's
+//	tell.go      what became of it, told to the webhook
+//	review.go    what the providers' reviewers say of templates
+//	phone.go     what people send, and what they were sent
+//	payload.go, metapayload.go   the webhooks' bodies, in Gupshup's two formats and Meta's
+//	log.go, book.go   the traffic and the templates, kept in a file
+//	page.go      the page
 //
-// Everything but the stand-in itself is for the person at this machine: package
+// Everything but the stand-ins themselves is for the person at this machine: package
 // loopback guards it.
 package simulator
 
@@ -34,15 +36,41 @@ import (
 type Line struct {
 	ID         string // of the channel
 	Key        string // the channel's name in demo.json; the first line with it has it
+	Provider   string // desk.ProviderGupshup, desk.ProviderMeta
 	Company    string
-	App        string
-	AppID      string
-	APIKey     string
 	Identifier string // the number that people write to
 	// PhoneNumberID is Meta's id of the number.
 	PhoneNumberID string
 	WebhookURL    string
+
+	App, AppID, APIKey string // of Gupshup
+
+	AccountID, AccessToken, AppSecret string // of Meta
 }
+
+// app is what the log calls the channel.
+func (l Line) app() string {
+	if l.Provider == desk.ProviderMeta {
+		return metaApp(l.PhoneNumberID)
+	}
+	return l.App
+}
+
+// account is whose templates the channel has.
+func (l Line) account() string {
+	if l.Provider == desk.ProviderMeta {
+		return l.AccountID
+	}
+	return l.AppID
+}
+
+// ProviderName is the provider's name for people.
+func (l Line) ProviderName() string { return providerNames[l.Provider] }
+
+var providerNames = map[string]string{desk.ProviderGupshup: "Gupshup", desk.ProviderMeta: "Meta"}
+
+// metaApp is what the log calls a number of Meta's.
+func metaApp(phoneNumberID string) string { return "meta:" + phoneNumberID }
 
 // Person is somebody whose phone the page offers to play.
 type Person struct {
@@ -62,7 +90,7 @@ type Simulator struct {
 	kick   chan struct{} // holds one token when there is something to tell
 }
 
-// Options of a Simulator. All are required but External.
+// Options of a Simulator. All are required but Templates and External.
 type Options struct {
 	Lines  []Line
 	People []Person
@@ -72,7 +100,10 @@ type Options struct {
 	Now func() time.Time
 	// Channel finds a channel that is not among Lines, by its id.
 	Channel func(ctx context.Context, id string) (desk.Channel, error)
-	// Template finds a template by the provider's id, on the channel of a line.
+	// Templates were approved before the simulator ran: those of the demo.
+	Templates []Template
+	// Template finds a template of the system's by the provider's id, on the channel
+	// of a line.
 	Template func(ctx context.Context, line Line, providerID string) (desk.Template, error)
 	// PublicURL begins the addresses of template buttons.
 	PublicURL string
@@ -80,17 +111,20 @@ type Options struct {
 	// due has been set going.
 	Clock   func() time.Time
 	Advance func(ctx context.Context, d time.Duration) (time.Time, error)
-	// External is where the provider is instead of here; empty: here.
-	External string
+	// External is where providers are instead of here, by name; without one: here.
+	External map[string]string
 }
 
-// New makes a simulator.
-func New(o Options) *Simulator {
+// New makes a simulator. The log gets what it lacks of Templates.
+func New(o Options) (*Simulator, error) {
+	if err := o.Phones.Seed(o.Templates); err != nil {
+		return nil, err
+	}
 	return &Simulator{
 		Options: o,
 		client:  &http.Client{Timeout: postTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: maxIdle}},
 		kick:    make(chan struct{}, 1),
-	}
+	}, nil
 }
 
 // Routes adds the page and its API to a mux.
@@ -107,10 +141,12 @@ func (s *Simulator) Routes(mux *http.ServeMux) {
 	handle("GET /simulator", s.page)
 	handle("GET /simulator/phone.css", asset("phone.css"))
 	handle("GET /simulator/phone.js", asset("phone.js"))
+	handle("GET /simulator/reviewer.js", asset("reviewer.js"))
 	handle("GET /simulator/clock", s.clock)
 	handle("POST /simulator/clock", s.advance)
 	handle("GET /simulator/notices", s.notices)
-	handle("POST /simulator/gupshup/templates/{template}/verdict", s.verdict)
+	handle("GET /simulator/templates", s.templates)
+	handle("POST /simulator/{provider}/templates/{template}/verdict", s.verdict)
 	handle("GET /simulator/{channel}/messages", s.messages)
 	handle("POST /simulator/{channel}/messages", s.say)
 	handle("GET /simulator/{channel}/chat", s.chat)
@@ -127,9 +163,20 @@ func (s *Simulator) line(name string) (Line, bool) {
 	return Line{}, false
 }
 
+// lineOfApp finds a line by what the log calls it.
 func (s *Simulator) lineOfApp(app string) (Line, bool) {
 	for _, l := range s.Lines {
-		if l.App == app {
+		if l.app() == app {
+			return l, true
+		}
+	}
+	return Line{}, false
+}
+
+// lineOfAccount finds a line by whose templates it has.
+func (s *Simulator) lineOfAccount(provider, account string) (Line, bool) {
+	for _, l := range s.Lines {
+		if l.Provider == provider && l.account() == account {
 			return l, true
 		}
 	}
@@ -147,18 +194,23 @@ func (s *Simulator) wake() {
 // owed is readable when there may be something to tell.
 func (s *Simulator) owed() <-chan struct{} { return s.kick }
 
-// post sends a webhook and gives the status of the answer.
-func (s *Simulator) post(ctx context.Context, address string, payload map[string]any) (int, error) {
+// post sends a webhook to a line, signed if its provider signs, and gives the status
+// of the answer.
+func (s *Simulator) post(ctx context.Context, line Line, payload map[string]any) (int, error) {
 	body, err := json.Marshal(payload)
 	if err != nil {
 		return 0, fmt.Errorf("webhook: %w", err)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	header := http.Header{"Content-Type": {"application/json"}, "User-Agent": {"buzon-simulator"}}
+	if line.Provider == desk.ProviderMeta {
+		body = ascii(body)
+		header.Set("X-Hub-Signature-256", signature(line.AppSecret, body))
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, line.WebhookURL, bytes.NewReader(body))
 	if err != nil {
 		return 0, fmt.Errorf("webhook: %w", err)
 	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("User-Agent", "buzon-simulator")
+	r.Header = header
 	answer, err := s.client.Do(r)
 	if err != nil {
 		return 0, fmt.Errorf("webhook: %w", err)
@@ -211,40 +263,6 @@ func (s *Simulator) notices(w http.ResponseWriter, r *http.Request) error {
 type list struct {
 	Items      any     `json:"items"`
 	NextCursor *string `json:"next_cursor"`
-}
-
-// verdicts are the states that Gupshup tells of a template.
-var verdicts = []string{"approved", "rejected", "deleted", "disabled", "in_appeal", "paused"}
-
-// maxReason is the longest reason of a verdict, in characters.
-const maxReason = 500
-
-// verdict plays the provider's reviewer.
-func (s *Simulator) verdict(w http.ResponseWriter, r *http.Request) error {
-	o, err := web.ReadObject(w, r)
-	if err != nil {
-		return err
-	}
-	var status, reason string
-	o.Text("status", &status, web.Text{Required: true, OneOf: verdicts})
-	o.Text("reason", &reason, web.Text{Max: maxReason, Lines: true})
-	if err := o.Err(); err != nil {
-		return err
-	}
-	id := r.PathValue("template")
-	for _, line := range s.Lines {
-		t, err := s.Template(r.Context(), line, id)
-		if err != nil {
-			continue
-		}
-		status, err := s.post(r.Context(), line.WebhookURL, verdict(line, id, t.Name, t.Language, status, reason, s.Now()))
-		if err != nil {
-			return err
-		}
-		web.JSON(w, http.StatusAccepted, map[string]int{"status": status})
-		return nil
-	}
-	return fmt.Errorf("template %s: %w", id, fault.NotFound)
 }
 
 // Close lets go of connections that are kept for further webhooks.

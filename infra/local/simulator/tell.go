@@ -3,6 +3,8 @@ package simulator
 import (
 	"context"
 	"time"
+
+	"buzon/internal/desk"
 )
 
 const (
@@ -12,13 +14,16 @@ const (
 	pauseAfterError = time.Second
 	// maxTries is how often one step is told in vain before the rest is given up.
 	maxTries = 30
+	// lastMoment is what a webhook that is under way may still take at the end.
+	lastMoment = 3 * time.Second
 	// perPass bounds the messages of a pass.
 	perPass = 200
 )
 
-// Tell tells the webhooks what becomes of the messages that the stand-in took, as
-// Gupshup does: enqueued, sent, delivered, and read once the person has seen it. It
-// returns when ctx ends; what is left is told after the next start.
+// Tell tells the webhooks what becomes of the messages that the stand-ins took, as
+// the providers do: enqueued (Gupshup alone), sent, delivered, and read once the
+// person has seen it. It returns when ctx ends; what is left is told after the next
+// start.
 func (s *Simulator) Tell(ctx context.Context) {
 	for {
 		told, failed := s.tellOnce(ctx)
@@ -48,10 +53,13 @@ func (s *Simulator) tellOnce(ctx context.Context) (told, failed int) {
 		if ctx.Err() != nil {
 			return told, failed
 		}
-		step := e.Told + 1
 		line, _ := s.lineOfApp(e.App) // only messages of lines are owed
-		status, err := s.post(ctx, line.WebhookURL, receipt(line, e, step, s.Now()))
-		if ctx.Err() != nil {
+		step, payload := e.Told+1, receipt
+		if line.Provider == desk.ProviderMeta {
+			step, payload = max(step, toldSent), metaReceipt
+		}
+		status, err := s.postThrough(ctx, line, payload(line, e, step, s.Now()))
+		if err != nil && ctx.Err() != nil {
 			return told, failed
 		}
 		ok := err == nil && status/100 == 2
@@ -73,6 +81,15 @@ func (s *Simulator) tellOnce(ctx context.Context) (told, failed int) {
 		}
 	}
 	return told, failed
+}
+
+// postThrough is post, but the end of ctx leaves a webhook that is under way a moment:
+// who receives it ends too, and finishes what it has begun.
+func (s *Simulator) postThrough(ctx context.Context, line Line, payload map[string]any) (int, error) {
+	through, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastMoment, cancel) })()
+	return s.post(through, line, payload)
 }
 
 // pause waits for d, for wake, or for the end of ctx.

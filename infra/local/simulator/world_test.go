@@ -29,6 +29,7 @@ type world struct {
 
 	mu       sync.Mutex
 	webhooks []string // the bodies, as they came
+	signed   []string // the signature of each
 	status   int      // of the webhook's answer
 	moved    time.Duration
 }
@@ -43,7 +44,7 @@ func newWorld(t *testing.T) *world {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.webhooks = append(w.webhooks, string(body))
+		w.webhooks, w.signed = append(w.webhooks, string(body)), append(w.signed, r.Header.Get("X-Hub-Signature-256"))
 		rw.WriteHeader(w.status)
 	}))
 	t.Cleanup(system.Close)
@@ -56,29 +57,53 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	w.Simulator = New(Options{
+	w.Simulator, err = New(Options{
 		Lines: []Line{
 			{
-				ID: "demo-1", Key: "whatsapp", Company: "Ciudad", App: "BuzonDemo", AppID: "22222222-0000-4000-8000-000000000001", APIKey: "k1",
+				ID: "demo-1", Key: "whatsapp", Provider: "gupshup", Company: "Ciudad", App: "BuzonDemo", AppID: "22222222-0000-4000-8000-000000000001", APIKey: "k1",
 				Identifier: "12025550100", PhoneNumberID: "200000000000001", WebhookURL: system.URL + "/webhooks/gupshup/demo-1/s",
 			},
-			{ID: "other-1", Key: "whatsapp", Company: "Tienda", App: "BuzonOther", APIKey: "k2", Identifier: "12025550150", WebhookURL: system.URL},
+			{
+				ID: "demo-3", Key: "meta", Provider: "meta", Company: "Ciudad", Identifier: "12025550101", PhoneNumberID: "200000000000101",
+				AccountID: "100000000000101", AccessToken: "EAA-1", AppSecret: "app-secret", WebhookURL: system.URL + "/webhooks/whatsapp/demo-3",
+			},
+			{ID: "other-1", Key: "whatsapp", Provider: "gupshup", Company: "Tienda", App: "BuzonOther", AppID: "other-app", APIKey: "k2", Identifier: "12025550150", WebhookURL: system.URL},
 		},
 		People: []Person{{person, "Ana", "registered"}},
 		Phones: phones,
 		Log:    slog.New(slog.DiscardHandler),
 		Now:    func() time.Time { return noon },
 		Channel: func(_ context.Context, id string) (desk.Channel, error) {
-			if id != "demo-2" {
-				return desk.Channel{}, fmt.Errorf("channel: %w", fault.NotFound)
+			switch id {
+			case "demo-2":
+				return desk.Channel{ID: id, Provider: "gupshup", App: "Another"}, nil
+			case "demo-4":
+				return desk.Channel{ID: id, Provider: "meta", PhoneNumberID: "200000000000104"}, nil
 			}
-			return desk.Channel{ID: id, App: "Another"}, nil
+			return desk.Channel{}, fmt.Errorf("channel: %w", fault.NotFound)
+		},
+		Templates: []Template{
+			{
+				Provider: "gupshup", Account: "22222222-0000-4000-8000-000000000001", ID: "t-1", Name: "create_case", Language: "es",
+				Category: "utility", Type: "text", Body: "Su caso de {{1}} y {{2}}.", State: "approved", CreatedAt: noon, ChangedAt: noon,
+				Buttons: []TemplateButton{{Type: "URL", Text: "Abrir", URL: "http://public.example/c/{{1}}"}},
+			},
+			{
+				Provider: "gupshup", Account: "22222222-0000-4000-8000-000000000001", ID: "t-img", Name: "foto", Language: "es",
+				Category: "marketing", Type: "image", Body: "Mire.", State: "approved", CreatedAt: noon, ChangedAt: noon,
+				Buttons: []TemplateButton{{Type: "QUICK_REPLY", Text: "Me interesa"}, {Type: "QUICK_REPLY", Text: "No"}},
+			},
+			{
+				Provider: "meta", Account: "100000000000101", ID: "500000000000001", Name: "aviso", Language: "es",
+				Category: "utility", Type: "text", Body: "Hola {{1}}.", State: "approved", CreatedAt: noon, ChangedAt: noon,
+				Buttons: []TemplateButton{{Type: "QUICK_REPLY", Text: "Gracias"}},
+			},
 		},
 		Template: func(_ context.Context, line Line, id string) (desk.Template, error) {
-			if line.ID != "demo-1" || id != "t-1" {
+			if line.ID != "demo-1" || id != "t-old" {
 				return desk.Template{}, fmt.Errorf("template: %w", fault.NotFound)
 			}
-			return desk.Template{ProviderID: id, Name: "create_case", Language: "es", Body: "Su caso de {{1}} y {{2}}."}, nil
+			return desk.Template{ProviderID: id, Name: "vieja", Language: "es", Body: "Antes."}, nil
 		},
 		PublicURL: "http://public.example",
 		Clock:     func() time.Time { return noon.Add(w.moved) },
@@ -87,6 +112,9 @@ func newWorld(t *testing.T) *world {
 			return noon.Add(w.moved), nil
 		},
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.Routes(w.mux)
 	return w
 }

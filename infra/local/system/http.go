@@ -13,8 +13,10 @@ import (
 	"net/http"
 	"strings"
 
+	"buzon/infra/local/demo"
 	"buzon/infra/local/loopback"
 	"buzon/internal/api"
+	"buzon/internal/desk"
 	"buzon/internal/fault"
 	"buzon/internal/pages"
 	"buzon/internal/web"
@@ -25,7 +27,9 @@ func (s *System) handler() http.Handler {
 	mux := http.NewServeMux()
 	s.webhook.Routes(mux)
 	surface := &api.API{
-		Store: s.store, Inbound: s.webhook.Inbound, Now: s.clock.Now, NewID: s.ids, Random: rand.Reader,
+		Store: s.store, Blobs: s.blobs, Secrets: s.secrets,
+		Inbound: s.engine.queue(desk.StageInbound), Outbound: s.engine.queue(desk.StageOutbound), Approvals: s.engine.queue(desk.StageApprovals),
+		Providers: s.providers, Now: s.clock.Now, NewID: s.ids, Random: rand.Reader, Log: s.config.Log,
 		PublicURL: func(*http.Request) string { return s.publicURL() }, Version: s.config.Version,
 	}
 	surface.Routes(mux)
@@ -72,14 +76,15 @@ var homeTemplate = template.Must(template.ParseFS(static, "static/home.html"))
 func (s *System) home(w http.ResponseWriter, r *http.Request) {
 	var b bytes.Buffer
 	err := homeTemplate.Execute(&b, map[string]any{
-		"Base":     s.base,
-		"Public":   s.config.PublicURL,
-		"Gupshup":  s.config.GupshupURL,
-		"Data":     s.config.Data,
-		"DemoFile": s.DemoFile(),
-		"Curl":     s.Curl(),
-		"Plan":     s.plan,
-		"People":   people(s.plan),
+		"Base":      s.base,
+		"Public":    s.config.PublicURL,
+		"Gupshup":   s.config.GupshupURL,
+		"Meta":      s.config.MetaURL,
+		"Data":      s.config.Data,
+		"DemoFile":  s.DemoFile(),
+		"Curl":      s.Curl(),
+		"Companies": []demo.Company{s.plan.Demo, s.plan.Other},
+		"People":    people(s.plan),
 	})
 	if err != nil {
 		web.Fail(w, r, fmt.Errorf("start page: %w", err))

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"buzon/internal/approval"
+	"buzon/internal/cloud"
 	"buzon/internal/desk"
 	"buzon/internal/pipeline"
 	"buzon/internal/queue"
@@ -47,17 +49,22 @@ func (s *System) wireStages(epoch string) {
 		dead[stage] = s.engine.dead(stage)
 	}
 	s.webhook = &pipeline.Webhook{
-		Store: st, Blobs: s.blobs, Inbound: inbound, Approvals: approvals, Providers: s.providers,
+		Store: st, Blobs: s.blobs, Secrets: s.secrets, Inbound: inbound, Approvals: approvals, Providers: s.providers,
 		Now: now, RealNow: s.config.Now, Log: log,
 	}
-	s.timers = &pipeline.Clock{Store: st, Inbound: inbound, Outbound: outbound, Dead: dead, Blobs: s.blobs, Now: now, NewID: s.ids, Log: log}
+	s.timers = &pipeline.Clock{
+		Store: st, Inbound: inbound, Outbound: outbound, Approvals: approvals, Dead: dead, Blobs: s.blobs, Now: now, NewID: s.ids, Log: log,
+	}
 	in := pipeline.Inbound{
 		Store: st, Keys: s.keys, Blobs: s.blobs, Outbound: outbound, Webhook: s.webhook, Now: now, NewID: s.ids, Log: log,
 	}
 	out := pipeline.Outbound{
-		Store: st, Blobs: s.blobs, Secrets: s.secrets, Keys: s.keys, Providers: s.providers, PublicURL: s.publicURL, Now: now, Epoch: epoch, Log: log,
+		Store: st, Blobs: s.blobs, Secrets: s.secrets, Keys: s.keys, Providers: s.providers, PublicURL: s.publicURL,
+		Now: now, Sleep: cloud.Sleep, Epoch: epoch, Log: log,
 	}
-	verdicts := pipeline.Approvals{Store: st, Blobs: s.blobs, Now: now, Log: log}
+	verdicts := approval.Approvals{
+		Store: st, Blobs: s.blobs, Secrets: s.secrets, Providers: s.templates, Now: now, NewID: s.ids, Epoch: epoch, Log: log,
+	}
 
 	ctx, end := context.WithCancel(context.Background())
 	s.end = end

@@ -20,12 +20,13 @@ type Settings struct {
 	Data      string // DATA: the folder of all that is kept
 	PublicURL string // PUBLIC_URL: begins the links handed to people; empty: where it listens
 	LogLevel  slog.Level
-	// GupshupURL is where Gupshup is; empty: the simulator stands in for it.
+	// GupshupURL and MetaURL are where these providers are; empty: the simulator
+	// stands in for them.
 	GupshupURL string
+	MetaURL    string
 	// These are read and checked so that a mistake shows at once; no provider and
 	// no download uses them yet.
 	GupshupPartnerURL string
-	MetaURL           string
 	ViberURL          string
 	MediaHosts        []string
 	// AWS reads the settings of package cloud, if TABLE is set: then table, queues

@@ -28,6 +28,8 @@ import (
 	"buzon/internal/blob"
 	"buzon/internal/channel"
 	"buzon/internal/channel/gupshup"
+	"buzon/internal/channel/meta"
+	"buzon/internal/desk"
 	"buzon/internal/fault"
 	"buzon/internal/link"
 	"buzon/internal/pipeline"
@@ -77,6 +79,7 @@ type System struct {
 	keys      *link.Keys
 	ids       func() string // makes ids
 	providers map[string]channel.Provider
+	templates map[string]channel.Templates
 	webhook   *pipeline.Webhook
 	timers    *pipeline.Clock
 	phones    *simulator.Log
@@ -130,7 +133,9 @@ func (s *System) start(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	s.wire()
+	if err := s.wire(); err != nil {
+		return err
+	}
 	s.serve()
 	return nil
 }
@@ -210,39 +215,46 @@ func (s *System) BaseURL() string { return s.base }
 func (s *System) DemoFile() string { return s.file(demo.File) }
 
 // wire puts the stages and the simulator together.
-func (s *System) wire() {
-	s.simulator = s.newSimulator()
-	base, client := s.config.GupshupURL, &http.Client{}
-	if base == "" {
-		base, client = gupshup.BaseURL, &http.Client{Transport: simulator.Direct{Handler: s.simulator.Gupshup()}}
+func (s *System) wire() error {
+	if err := s.makeSimulator(); err != nil {
+		return err
 	}
-	s.providers = map[string]channel.Provider{
-		"gupshup": gupshup.Provider{BaseURL: base, HTTP: client, Now: s.config.Now},
-	}
+	base, client := s.provider(s.config.GupshupURL, gupshup.BaseURL, s.simulator.Gupshup())
+	whatsapp := gupshup.Provider{BaseURL: base, HTTP: client, Now: s.config.Now}
+	base, client = s.provider(s.config.MetaURL, meta.BaseURL, s.simulator.Meta())
+	direct := meta.Provider{BaseURL: base, HTTP: client, Now: s.config.Now}
+	s.providers = map[string]channel.Provider{desk.ProviderGupshup: whatsapp, desk.ProviderMeta: direct}
+	s.templates = map[string]channel.Templates{desk.ProviderGupshup: whatsapp, desk.ProviderMeta: direct}
 	s.wireStages(rand.Text())
+	return nil
 }
 
-func (s *System) newSimulator() *simulator.Simulator {
-	line := func(c demo.Company) simulator.Line {
-		ch := c.Channel
-		return simulator.Line{
-			ID: ch.ID, Key: ch.Kind, Company: c.Tenant.Name, App: ch.App, AppID: ch.AppID, APIKey: ch.APIKey,
-			Identifier: ch.Identifier, PhoneNumberID: ch.PhoneNumberID, WebhookURL: ch.WebhookURL(s.base),
-		}
+// provider is where a provider is and how it is reached: at the address of its
+// setting, else in this process, under its real address.
+func (s *System) provider(setting, real string, standIn http.Handler) (base string, client *http.Client) {
+	if setting != "" {
+		return setting, &http.Client{}
 	}
-	return simulator.New(simulator.Options{
-		Lines:     []simulator.Line{line(s.plan.Demo), line(s.plan.Other)},
+	return real, &http.Client{Transport: simulator.Direct{Handler: standIn}}
+}
+
+func (s *System) makeSimulator() error {
+	var err error
+	s.simulator, err = simulator.New(simulator.Options{
+		Lines:     s.plan.Lines(s.base),
 		People:    people(s.plan),
 		Phones:    s.phones,
 		Log:       s.config.Log,
 		Now:       func() time.Time { return s.config.Now().UTC() },
 		Channel:   s.channelOf,
+		Templates: s.plan.ProviderTemplates(s.publicURL()),
 		Template:  s.templateOf,
 		PublicURL: s.publicURL(),
 		Clock:     s.clock.Now,
 		Advance:   s.advance,
-		External:  s.config.GupshupURL,
+		External:  map[string]string{desk.ProviderGupshup: s.config.GupshupURL, desk.ProviderMeta: s.config.MetaURL},
 	})
+	return err
 }
 
 // people are the phones that the simulator's page offers.

@@ -126,35 +126,6 @@ func TestTimePassesAtOnce(t *testing.T) {
 	}
 }
 
-// TestAReviewersVerdictForbids: a rejection takes effect, an approval is only a
-// hint (R12).
-func TestAReviewersVerdictForbids(t *testing.T) {
-	r := start(t, folder(t), nil)
-	template := r.plan.Demo.Templates[0]
-	state := func() string {
-		var v struct {
-			ProviderState string `json:"provider_state"`
-		}
-		r.want(200, "GET", "/v1/templates/"+template.ID, r.demo.AdminToken, "", &v)
-		return v.ProviderState
-	}
-	verdict := func(status string) {
-		var answer struct{ Status int }
-		r.want(202, "POST", "/simulator/gupshup/templates/"+template.ProviderID+"/verdict", "", `{"status":"`+status+`","reason":"INVALID_FORMAT"}`, &answer)
-		if answer.Status != 200 {
-			t.Fatalf("webhook answered %d", answer.Status)
-		}
-	}
-	verdict("rejected")
-	r.eventually("rejected", func() bool { return state() == "rejected" })
-	verdict("approved")
-	r.eventually("the verdict is handled", r.idle)
-	if got := state(); got != "rejected" {
-		t.Errorf("after a pushed approval: %s", got)
-	}
-	r.want(404, "POST", "/simulator/gupshup/templates/unknown/verdict", "", `{"status":"approved"}`, nil)
-}
-
 // TestDeadLettersEndInQuarantine: what no handler ever finished is kept.
 func TestDeadLettersEndInQuarantine(t *testing.T) {
 	data := folder(t)
@@ -247,12 +218,13 @@ func TestTheStartPageTellsNoSecretAndItsLineWorks(t *testing.T) {
 	if status != 200 {
 		t.Fatalf("%d %s", status, page)
 	}
-	for _, want := range []string{"/simulator", "/docs", "demo.json", "+12025550100"} {
+	for _, want := range []string{"/simulator", "/docs", "demo.json", "+12025550100", "+12025550101"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("page without %q", want)
 		}
 	}
-	secrets := []string{r.demo.AdminToken, r.demo.AgentToken, r.demo.Other.AdminToken, r.demo.Channels["whatsapp"].APIKey, r.plan.Demo.Channel.Secret}
+	at := r.demo.Channels["meta"]
+	secrets := []string{at.AppSecret, at.VerifyToken, at.AccessToken, r.demo.AdminToken, r.demo.AgentToken, r.demo.Other.AdminToken, r.demo.Channels["whatsapp"].APIKey, r.plan.Demo.Channel.Secret}
 	for _, secret := range secrets {
 		if strings.Contains(page, secret) {
 			t.Error("page with a secret")

@@ -34,11 +34,14 @@ type demoFile struct {
 	AdminToken string `json:"admin_token"`
 	AgentToken string `json:"agent_token"`
 	Channels   map[string]struct {
-		ID         string
-		WebhookURL string `json:"webhook_url"`
-		App        string
-		APIKey     string `json:"api_key"`
-		Identifier string
+		ID          string
+		WebhookURL  string `json:"webhook_url"`
+		App         string
+		APIKey      string `json:"api_key"`
+		Identifier  string
+		AppSecret   string `json:"app_secret"`
+		VerifyToken string `json:"verify_token"`
+		AccessToken string `json:"access_token"`
 	}
 	People struct {
 		Registered, Inactive struct{ Number, Name string }
@@ -147,11 +150,17 @@ type message struct {
 	}
 }
 
-// sent lists what the system sent to a number.
+// sent lists what the system sent to a number by Gupshup.
 func (r *run) sent(number string) []message {
 	r.t.Helper()
-	var page struct{ Items []message }
-	r.want(200, "GET", "/simulator/whatsapp/messages?limit=100&to="+number, "", "", &page)
+	return listed[message](r, "whatsapp", number)
+}
+
+// listed lists what the system sent to a number by a line.
+func listed[M any](r *run, line, number string) []M {
+	r.t.Helper()
+	var page struct{ Items []M }
+	r.want(200, "GET", "/simulator/"+line+"/messages?limit=100&to="+number, "", "", &page)
 	return page.Items
 }
 

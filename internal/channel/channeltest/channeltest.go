@@ -92,7 +92,8 @@ func Parse(t testing.TB, p channel.Provider, ch desk.Channel, body []byte) chann
 // Invariants says what is wrong with a batch whatever its body was: an event
 // without id, person, time or state, content that a type must have and has not, a
 // time or raw content that cannot be written, fields that are the caller's to set,
-// or a batch that holds nothing and does not say why.
+// a change that names nobody or holds nothing, a message or receipt in one that
+// names no number, or a batch that holds nothing and does not say why.
 func Invariants(b channel.Batch) []string {
 	var wrong []string
 	check := func(ok bool, format string, args ...any) {
@@ -100,39 +101,12 @@ func Invariants(b channel.Batch) []string {
 			wrong = append(wrong, fmt.Sprintf(format, args...))
 		}
 	}
-	for i, m := range b.Messages {
-		check(strings.TrimSpace(m.ProviderID) != "", "message %d: no id", i)
-		check(strings.TrimSpace(m.Person) != "", "message %d: no person", i)
-		check(!m.SentAt.IsZero(), "message %d: no time", i)
-		check(m.Channel == "" && m.ReceivedAt.IsZero() && !m.Late && !m.Unanswered, "message %d: sets what is the caller's", i)
-		c := m.Content
-		switch c.Type {
-		case desk.ListReply, desk.ButtonReply:
-			check(c.ReplyID != "", "message %d: a tap on nothing", i)
-		case desk.Image, desk.Video, desk.Audio, desk.File, desk.Sticker:
-			check(c.Media != nil && (c.Media.ID != "" || c.Media.URL != ""), "message %d: media without a file", i)
-		case desk.Location:
-			check(c.Place != nil, "message %d: a location without a place", i)
-		case desk.Contacts, desk.Order, desk.FlowReply, desk.Unsupported:
-			check(len(c.Raw) > 0, "message %d: nothing kept of a %s", i, c.Type)
-		case desk.Text, desk.QuickReply, desk.Reaction:
-		default:
-			check(false, "message %d: type %q", i, c.Type)
-		}
-		check(len(c.Raw) == 0 || json.Valid(c.Raw), "message %d: raw content is no JSON", i)
-	}
-	for i, r := range b.Receipts {
-		check(strings.TrimSpace(r.Key()) != "", "receipt %d: no id", i)
-		check(r.Status.String() != "", "receipt %d: no status", i)
-		check(!r.At.IsZero(), "receipt %d: no time", i)
-		check(!r.Enqueued || r.Destination != "" && r.Status == desk.Accepted, "receipt %d: enqueued for nobody", i)
-		check(r.Channel == "", "receipt %d: sets what is the caller's", i)
-	}
-	for i, c := range b.Consents {
-		check(c.Person != "" && !c.At.IsZero() && c.Channel == "", "consent %d: %+v", i, c)
-	}
-	for i, v := range b.Verdicts {
-		check(v.ProviderID != "" && v.Event != "" && v.State != "" && !v.At.IsZero() && v.Channel == "", "verdict %d: %+v", i, v)
+	events(check, "", b.Messages, b.Receipts, b.Consents, b.Verdicts)
+	for i, c := range b.Changes {
+		check(c.Number != "" || c.Account != "", "change %d: names nobody", i)
+		check(c.Number != "" || len(c.Messages)+len(c.Receipts) == 0, "change %d: names no number", i)
+		check(len(c.Messages)+len(c.Receipts)+len(c.Consents)+len(c.Verdicts) > 0, "change %d: is empty", i)
+		events(check, fmt.Sprintf("change %d: ", i), c.Messages, c.Receipts, c.Consents, c.Verdicts)
 	}
 	for kind, n := range b.Ignored {
 		check(kind != "" && n > 0, "ignored %q: %d", kind, n)
@@ -144,9 +118,52 @@ func Invariants(b channel.Batch) []string {
 	return wrong
 }
 
-// Events counts what takes effect: messages, receipts, consents and verdicts.
+// events checks the events of a batch or of one of its changes; in says of which.
+func events(check func(ok bool, format string, args ...any), in string, messages []desk.Incoming, receipts []desk.Receipt, consents []desk.Consent, verdicts []desk.Verdict) {
+	for i, m := range messages {
+		check(strings.TrimSpace(m.ProviderID) != "", in+"message %d: no id", i)
+		check(strings.TrimSpace(m.Person) != "", in+"message %d: no person", i)
+		check(!m.SentAt.IsZero(), in+"message %d: no time", i)
+		check(m.Channel == "" && m.ReceivedAt.IsZero() && !m.Late && !m.Unanswered, in+"message %d: sets what is the caller's", i)
+		c := m.Content
+		switch c.Type {
+		case desk.ListReply, desk.ButtonReply:
+			check(c.ReplyID != "", in+"message %d: a tap on nothing", i)
+		case desk.Image, desk.Video, desk.Audio, desk.File, desk.Sticker:
+			check(c.Media != nil && (c.Media.ID != "" || c.Media.URL != ""), in+"message %d: media without a file", i)
+		case desk.Location:
+			check(c.Place != nil, in+"message %d: a location without a place", i)
+		case desk.Contacts, desk.Order, desk.FlowReply, desk.Unsupported:
+			check(len(c.Raw) > 0, in+"message %d: nothing kept of a %s", i, c.Type)
+		case desk.Text, desk.QuickReply, desk.Reaction:
+		default:
+			check(false, in+"message %d: type %q", i, c.Type)
+		}
+		check(len(c.Raw) == 0 || json.Valid(c.Raw), in+"message %d: raw content is no JSON", i)
+	}
+	for i, r := range receipts {
+		check(strings.TrimSpace(r.Key()) != "", in+"receipt %d: no id", i)
+		check(r.Status.String() != "", in+"receipt %d: no status", i)
+		check(!r.At.IsZero(), in+"receipt %d: no time", i)
+		check(!r.Enqueued || r.Destination != "" && r.Status == desk.Accepted, in+"receipt %d: enqueued for nobody", i)
+		check(r.Channel == "", in+"receipt %d: sets what is the caller's", i)
+	}
+	for i, c := range consents {
+		check(c.Person != "" && !c.At.IsZero() && c.Channel == "", in+"consent %d: %+v", i, c)
+	}
+	for i, v := range verdicts {
+		check(v.ProviderID != "" && v.Event != "" && v.State != "" && !v.At.IsZero() && v.Channel == "", in+"verdict %d: %+v", i, v)
+	}
+}
+
+// Events counts what takes effect, in changes too: messages, receipts, consents and
+// verdicts.
 func Events(b channel.Batch) int {
-	return len(b.Messages) + len(b.Receipts) + len(b.Consents) + len(b.Verdicts)
+	n := len(b.Messages) + len(b.Receipts) + len(b.Consents) + len(b.Verdicts)
+	for _, c := range b.Changes {
+		n += len(c.Messages) + len(c.Receipts) + len(c.Consents) + len(c.Verdicts)
+	}
+	return n
 }
 
 // Local is a client that reaches loopback addresses only.

@@ -40,6 +40,11 @@ func TestInvariantsSeeEveryFault(t *testing.T) {
 		{"a receipt without ids", channel.Batch{Receipts: []desk.Receipt{{Status: desk.Read, At: at}}}, "no id"},
 		{"an enqueued one without destination", channel.Batch{Receipts: []desk.Receipt{{SendID: "s", Status: desk.Accepted, Enqueued: true, At: at}}}, "nobody"},
 		{"a consent of nobody", channel.Batch{Consents: []desk.Consent{{At: at}}}, "consent"},
+		{"a good message in a change", channel.Batch{Changes: []channel.Change{{Number: "1", Messages: []desk.Incoming{good}}}}, ""},
+		{"a change that names nobody", channel.Batch{Changes: []channel.Change{{Messages: []desk.Incoming{good}}}}, "change 0: names nobody"},
+		{"a message for an account", channel.Batch{Changes: []channel.Change{{Account: "1", Messages: []desk.Incoming{good}}}}, "change 0: names no number"},
+		{"a change without events", channel.Batch{Rejected: "x", Changes: []channel.Change{{Number: "1"}}}, "change 0: is empty"},
+		{"a message without id in a change", channel.Batch{Changes: []channel.Change{{Number: "1", Messages: []desk.Incoming{{Person: "49", SentAt: at, Content: good.Content}}}}}, "change 0: message 0: no id"},
 		{"a verdict without state", channel.Batch{Verdicts: []desk.Verdict{{ProviderID: "t", Event: "status-update", At: at}}}, "verdict"},
 	}
 	for _, tc := range tests {
@@ -49,6 +54,16 @@ func TestInvariantsSeeEveryFault(t *testing.T) {
 				t.Errorf("complains of %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestEventsCountsThoseOfChangesToo(t *testing.T) {
+	b := channel.Batch{
+		Messages: make([]desk.Incoming, 2),
+		Changes:  []channel.Change{{Receipts: make([]desk.Receipt, 3)}, {Consents: make([]desk.Consent, 1), Verdicts: make([]desk.Verdict, 1)}},
+	}
+	if n := channeltest.Events(b); n != 7 {
+		t.Errorf("%d events, want 7", n)
 	}
 }
 

@@ -6,29 +6,25 @@ import (
 	"strings"
 
 	"buzon/internal/channel"
+	"buzon/internal/channel/cloudapi"
 	"buzon/internal/desk"
 )
 
-// rule is what a code means for a message and its channel.
-type rule struct {
-	verdict channel.Verdict
-	reason  string
-	cause   string
-	pair    bool
+func refused(reason string) cloudapi.Rule {
+	return cloudapi.Rule{Verdict: channel.Refused, Reason: reason}
 }
 
-func refused(reason string) rule { return rule{verdict: channel.Refused, reason: reason} }
-func later(reason, cause string) rule {
-	return rule{verdict: channel.Later, reason: reason, cause: cause}
-}
-func down(reason, cause string) rule {
-	return rule{verdict: channel.ChannelDown, reason: reason, cause: cause}
+func later(reason, cause string) cloudapi.Rule {
+	return cloudapi.Rule{Verdict: channel.Later, Reason: reason, Cause: cause}
 }
 
-// rules holds every code that we know: Gupshup's own (providers.md 1.11), Meta's,
-// which it passes on (2.6), and the HTTP statuses that say enough by themselves.
-// 131053, a file that Meta cannot take, counts as refused: the same file fails again.
-var rules = map[string]rule{
+func down(reason, cause string) cloudapi.Rule {
+	return cloudapi.Rule{Verdict: channel.ChannelDown, Reason: reason, Cause: cause}
+}
+
+// rules holds Gupshup's own codes (providers.md 1.11) and the HTTP statuses that say
+// enough by themselves. Meta's codes, which it passes on, are package cloudapi's.
+var rules = map[string]cloudapi.Rule{
 	"401": down("credential_refused", desk.WaitCredential),
 	"402": down("wallet_empty", desk.WaitWallet),
 	"403": down("credential_refused", desk.WaitCredential),
@@ -52,35 +48,6 @@ var rules = map[string]rule{
 	"4003": refused("template_mismatch"),
 	"4004": refused("cloud_api_only"),
 	"4005": refused("template_paused"),
-
-	"2":      later("provider_error", desk.WaitUnavailable),
-	"4":      later("rate_limited", desk.WaitRateLimited),
-	"10":     down("permission_missing", desk.WaitCredential),
-	"190":    down("token_expired", desk.WaitCredential),
-	"368":    down("policy_block", desk.WaitCredential),
-	"470":    refused("outside_window"),
-	"80007":  later("rate_limited", desk.WaitRateLimited),
-	"130429": later("rate_limited", desk.WaitRateLimited),
-	"131000": later("provider_error", desk.WaitUnavailable),
-	"131016": later("provider_error", desk.WaitUnavailable),
-	"131021": refused("recipient_is_sender"),
-	"131026": refused("undeliverable"),
-	"131030": refused("recipient_not_allowed"),
-	"131047": refused("outside_window"),
-	"131048": later("spam_limited", desk.WaitRateLimited),
-	"131049": refused("marketing_limit"),
-	"131051": refused("unsupported_type"),
-	"131053": refused("media_refused"),
-	"131056": {verdict: channel.Later, reason: "pair_limited", cause: desk.WaitPair, pair: true},
-	"132000": refused("template_parameters"),
-	"132001": refused("template_missing"),
-	"132005": refused("template_too_long"),
-	"132007": refused("template_policy"),
-	"132012": refused("template_parameters"),
-	"132015": refused("template_paused"),
-	"132016": refused("template_disabled"),
-	"133010": down("number_unregistered", desk.WaitCredential),
-	"133016": later("rate_limited", desk.WaitRateLimited),
 }
 
 // words name a rule where an answer has no code: a piece of the text in lower case
@@ -98,26 +65,30 @@ var words = []struct{ text, code string }{
 	{"wallet", "1003"},
 	{"insufficient balance", "1003"},
 	{"low balance", "1003"},
+	{"account restricted", "368"},
+	{"account has been restricted", "368"},
+	{"account violation", "368"},
+	{"account disabled", "368"},
+	{"account has been disabled", "368"},
+	{"account locked", "131031"},
+	{"account has been locked", "131031"},
 	{"number does not exist", "1002"},
 	{"outside the allowed window", "470"},
 }
 
-// lookup finds the rule of a code: as it stands in the table, or of its range.
-func lookup(code string) (rule, bool) {
+// lookup finds the rule of a code: Gupshup's own, an HTTP status, or Meta's. Nought
+// is no code of Gupshup's, whatever Meta means by it.
+func lookup(code string) (cloudapi.Rule, bool) {
 	if r, ok := rules[code]; ok {
 		return r, true
 	}
-	n, err := strconv.Atoi(code)
-	switch {
-	case err != nil:
-	case 200 <= n && n <= 299:
-		return rules["10"], true
-	case 501 <= n && n <= 599:
+	if n, err := strconv.Atoi(code); err == nil && 501 <= n && n <= 599 {
 		return rules["500"], true
-	case 132000 <= n && n <= 132999:
-		return refused("template_refused"), true
 	}
-	return rule{}, false
+	if code == "0" {
+		return cloudapi.Rule{}, false
+	}
+	return cloudapi.Lookup(code)
 }
 
 // codeInWords finds a code that stands at the beginning of an explanation, "1003:
@@ -125,7 +96,7 @@ func lookup(code string) (rule, bool) {
 var codeInWords = regexp.MustCompile(`^\s*\(?#?(\d{3,6})\)?(?:[\s:.,-]|$)`)
 
 // find is the rule for an error with a code, with words, or with both.
-func find(code, text string) (string, rule, bool) {
+func find(code, text string) (string, cloudapi.Rule, bool) {
 	if r, ok := lookup(code); ok {
 		return code, r, true
 	}
@@ -137,10 +108,11 @@ func find(code, text string) (string, rule, bool) {
 	lower := strings.ToLower(text)
 	for _, w := range words {
 		if code == "" && strings.Contains(lower, w.text) {
-			return w.code, rules[w.code], true
+			r, ok := lookup(w.code)
+			return w.code, r, ok
 		}
 	}
-	return code, rule{}, false
+	return code, cloudapi.Rule{}, false
 }
 
 // Failure is the reason of a message that failed after it was accepted: short
@@ -148,26 +120,18 @@ func find(code, text string) (string, rule, bool) {
 // most 200 characters, long numbers taken out; never empty.
 func Failure(code, reason string) string {
 	if _, r, ok := find(strings.TrimSpace(code), reason); ok {
-		return r.reason
+		return r.Reason
 	}
-	if reason = clean(reason); reason != "" {
+	if reason = cloudapi.Clean(reason); reason != "" {
 		return reason
 	}
 	return "unknown_failure"
 }
 
-// longNumber is what may be somebody's number.
-var longNumber = regexp.MustCompile(`\+?\d[\d ().-]{5,}\d`)
-
-// clean makes a provider's words fit to be kept and shown: one line, no phone
-// numbers, none of the secrets, at most maxWords characters.
-func clean(s string, secrets ...string) string {
-	for _, secret := range secrets {
-		if secret != "" {
-			s = strings.ReplaceAll(s, secret, ellipsis)
-		}
-	}
-	s = strings.ToValidUTF8(s, "")
-	s = longNumber.ReplaceAllString(s, ellipsis)
-	return strings.TrimSpace(cutRunes(strings.Join(strings.Fields(s), " "), maxWords))
+// Cause is the Wait… word of a code that concerns the whole channel until somebody
+// acts (its credential, wallet or suspension), for messages that fail after they
+// were accepted; empty for every other code.
+func Cause(code string) string {
+	r, _ := lookup(strings.TrimSpace(code))
+	return r.ChannelCause()
 }

@@ -38,9 +38,11 @@ func TestCodes(t *testing.T) {
 		{"1012", R, "opted_out", "", false},
 		{"4004", R, "cloud_api_only", "", false},
 		{"4005 132015", R, "template_paused", "", false},
-		{"10 200 299", D, "permission_missing", desk.WaitCredential, false},
+		{"10 131005 200 299", D, "permission_missing", desk.WaitCredential, false},
 		{"190", D, "token_expired", desk.WaitCredential, false},
-		{"368", D, "policy_block", desk.WaitCredential, false},
+		{"368", D, "policy_block", desk.WaitSuspended, false},
+		{"131031", D, "account_locked", desk.WaitSuspended, false},
+		{"131042", D, "payment_missing", desk.WaitWallet, false},
 		{"131021", R, "recipient_is_sender", "", false},
 		{"131026", R, "undeliverable", "", false},
 		{"131030", R, "recipient_not_allowed", "", false},
@@ -56,7 +58,7 @@ func TestCodes(t *testing.T) {
 		{"132016", R, "template_disabled", "", false},
 		{"132002 132999", R, "template_refused", "", false},
 		{"133010", D, "number_unregistered", desk.WaitCredential, false},
-		{"300 1009 131999 133000 1003x -1003", R, "its words", "", false},
+		{"0 300 1009 131999 133000 1003x -1003", R, "its words", "", false},
 	}
 	for _, tc := range tests {
 		for code := range strings.FieldsSeq(tc.codes) {
@@ -71,6 +73,13 @@ func TestCodes(t *testing.T) {
 			}
 			if got := gupshup.Failure(code, "its words"); got != tc.reason {
 				t.Errorf("Failure(%s) = %s, want %s", code, got, tc.reason)
+			}
+			cause := ""
+			if tc.verdict == D {
+				cause = tc.cause
+			}
+			if got := gupshup.Cause(" " + code); got != cause {
+				t.Errorf("Cause(%s) = %q, want %q", code, got, cause)
 			}
 		}
 	}
@@ -111,6 +120,13 @@ func TestWords(t *testing.T) {
 		{"Wallet balance is low", "wallet_empty"},
 		{"Insufficient balance", "wallet_empty"},
 		{"Low balance", "wallet_empty"},
+		{"Account Restricted", "policy_block"},
+		{"Your business account has been restricted from messaging", "policy_block"},
+		{"Account violation", "policy_block"},
+		{"Account disabled", "policy_block"},
+		{"The WhatsApp Business Account has been disabled", "policy_block"},
+		{"Account locked", "account_locked"},
+		{"Business Account has been locked", "account_locked"},
 		{"Number Does Not Exists On WhatsApp", "not_on_whatsapp"},
 		{"Message was sent outside the allowed window", "outside_window"},
 		{"1003: x", "wallet_empty"},

@@ -8,13 +8,9 @@ import (
 	"unicode/utf8"
 
 	"buzon/internal/channel"
+	"buzon/internal/channel/cloudapi"
+	"buzon/internal/channel/httpsend"
 	"buzon/internal/desk"
-)
-
-// Limits of what is sent, beside those of package desk (providers.md 2.4).
-const (
-	maxCaption = 1024
-	maxHeader  = 60
 )
 
 // The paths of the self-serve API (providers.md 1.9).
@@ -33,13 +29,15 @@ type (
 	}
 	imageMessage struct {
 		Type        string `json:"type"`
-		OriginalURL string `json:"originalUrl"`
-		PreviewURL  string `json:"previewUrl"`
+		OriginalURL string `json:"originalUrl,omitempty"`
+		PreviewURL  string `json:"previewUrl,omitempty"`
+		ID          string `json:"id,omitempty"`
 		Caption     string `json:"caption"`
 	}
 	fileMessage struct {
 		Type     string  `json:"type"`
-		URL      string  `json:"url"`
+		URL      string  `json:"url,omitempty"`
+		ID       string  `json:"id,omitempty"`
 		Filename string  `json:"filename,omitempty"`
 		Caption  *string `json:"caption,omitempty"`
 	}
@@ -77,16 +75,22 @@ type (
 		ID     string   `json:"id"`
 		Params []string `json:"params"`
 	}
+	// headerFile is the file on top of a template: Gupshup takes link or id.
+	headerFile struct {
+		Link     string `json:"link,omitempty"`
+		ID       string `json:"id,omitempty"`
+		Filename string `json:"filename,omitempty"`
+	}
 )
 
 // encode makes the path and form of a request, or says why the message cannot go.
 func encode(a channel.Account, to string, out desk.Outgoing, ref string) (path string, form url.Values, err *channel.Error) {
-	dest, source := person(to), person(a.Channel.Identifier)
+	dest, source := cloudapi.Person(to), cloudapi.Person(a.Channel.Identifier)
 	switch {
 	case dest == "":
-		return "", nil, impossible("invalid_destination")
+		return "", nil, cloudapi.Impossible("invalid_destination")
 	case source == "" || a.Channel.App == "" || a.Credentials.APIKey == "":
-		return "", nil, &channel.Error{Verdict: channel.ChannelDown, Code: channel.CodeNotSent, Reason: "channel_not_configured", Cause: desk.WaitCredential}
+		return "", nil, httpsend.Unconfigured()
 	}
 	form = url.Values{
 		"channel":     {"whatsapp"},
@@ -108,7 +112,7 @@ func encode(a channel.Account, to string, out desk.Outgoing, ref string) (path s
 	case desk.ReplyMedia:
 		message, err = media(out)
 	default:
-		err = impossible("unsupported_type")
+		err = cloudapi.Impossible("unsupported_type")
 	}
 	if err != nil {
 		return "", nil, err
@@ -117,135 +121,101 @@ func encode(a channel.Account, to string, out desk.Outgoing, ref string) (path s
 	return pathMessage, form, nil
 }
 
-// impossible is a message that could never go, found without asking.
-func impossible(reason string) *channel.Error {
-	return &channel.Error{Verdict: channel.Refused, Code: channel.CodeNotSent, Reason: reason}
-}
-
-// sized checks a text that has to be there.
-func sized(s string, most int) *channel.Error {
-	switch {
-	case strings.TrimSpace(s) == "":
-		return impossible("text_empty")
-	case utf8.RuneCountInString(s) > most:
-		return impossible("text_too_long")
-	}
-	return nil
-}
-
 func text(out desk.Outgoing) (any, *channel.Error) {
-	return textMessage{Type: "text", Text: out.Text}, sized(out.Text, desk.MaxText)
+	return textMessage{Type: "text", Text: out.Text}, cloudapi.Sized(out.Text, desk.MaxText)
 }
 
-// list makes a list of one section. A row whose title had to be cut shows its full
-// name in its description.
+// list makes a list of one section.
 func list(company string, out desk.Outgoing, ref string) (any, *channel.Error) {
-	if err := sized(out.Text, desk.MaxListBody); err != nil {
+	if err := cloudapi.Sized(out.Text, desk.MaxListBody); err != nil {
 		return nil, err
 	}
-	if err := rows(out.Rows, desk.ListRows); err != nil {
+	rows, err := cloudapi.ListRows(out.Rows)
+	if err != nil {
 		return nil, err
 	}
-	label := cut(line(out.Button), desk.MaxListButton)
+	label := cloudapi.Cut(cloudapi.Line(out.Button), desk.MaxListButton)
 	if label == "" {
-		return nil, impossible("button_empty")
-	}
-	options := make([]option, len(out.Rows))
-	full, short := titles(out.Rows, desk.MaxListTitle)
-	for i, r := range out.Rows {
-		about := line(r.Description)
-		if short[i] != full[i] {
-			about = full[i]
-			if r.Description != "" {
-				about += " · " + line(r.Description)
-			}
-		}
-		options[i] = option{Type: "text", Title: short[i], Description: cut(about, desk.MaxListDescription), PostbackText: r.ID}
+		return nil, cloudapi.Impossible("button_empty")
 	}
 	return listMessage{
 		Type:          "list",
-		Title:         cut(line(company), maxHeader),
+		Title:         cloudapi.Cut(cloudapi.Line(company), cloudapi.MaxHeader),
 		Body:          out.Text,
 		MsgID:         ref,
 		GlobalButtons: []option{{Type: "text", Title: label}},
-		Items:         []section{{Title: label, Subtitle: label, Options: options}},
+		Items:         []section{{Title: label, Subtitle: label, Options: options(rows)}},
 	}, nil
 }
 
 func buttons(out desk.Outgoing, ref string) (any, *channel.Error) {
-	if err := sized(out.Text, desk.MaxListBody); err != nil {
+	if err := cloudapi.Sized(out.Text, desk.MaxListBody); err != nil {
 		return nil, err
 	}
-	if err := rows(out.Rows, desk.MaxButtons); err != nil {
+	rows, err := cloudapi.Buttons(out.Rows)
+	if err != nil {
 		return nil, err
 	}
-	options := make([]option, len(out.Rows))
-	_, short := titles(out.Rows, desk.MaxButtonTitle)
-	for i, r := range out.Rows {
-		options[i] = option{Type: "text", Title: short[i], PostbackText: r.ID}
-	}
-	return buttonsMessage{Type: "quick_reply", MsgID: ref, Content: buttonsContent{Type: "text", Text: out.Text}, Options: options}, nil
+	return buttonsMessage{Type: "quick_reply", MsgID: ref, Content: buttonsContent{Type: "text", Text: out.Text}, Options: options(rows)}, nil
 }
 
-// rows checks the choices of a list or buttons.
-func rows(list []desk.Row, most int) *channel.Error {
+func options(rows []desk.Row) []option {
+	list := make([]option, len(rows))
+	for i, r := range rows {
+		list[i] = option{Type: "text", Title: r.Title, Description: r.Description, PostbackText: r.ID}
+	}
+	return list
+}
+
+// located is where Gupshup finds a file: its address, or its id where that is all
+// we know.
+func located(m *desk.MediaLink) (link, id string, err *channel.Error) {
 	switch {
-	case len(list) == 0:
-		return impossible("choices_missing")
-	case len(list) > most:
-		return impossible("too_many_choices")
+	case m == nil || m.URL == "" && m.ID == "":
+		return "", "", cloudapi.Impossible("media_missing")
+	case m.URL != "":
+		return m.URL, "", nil
 	}
-	for _, r := range list {
-		if line(r.Title) == "" || r.ID == "" {
-			return impossible("choice_empty")
-		}
-		if len(r.ID) > desk.MaxRowID {
-			return impossible("choice_id_too_long")
-		}
-	}
-	return nil
+	return "", m.ID, nil
 }
-
-// titles are the rows' titles on one line each, full and cut.
-func titles(list []desk.Row, most int) (full, short []string) {
-	full = make([]string, len(list))
-	for i, r := range list {
-		full[i] = line(r.Title)
-	}
-	return full, CutTitles(full, most)
-}
-
-// line is s without line breaks, which titles must not have.
-func line(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func media(out desk.Outgoing) (any, *channel.Error) {
 	m := out.Media
+	link, id, err := located(m)
 	switch {
-	case m == nil || m.URL == "":
-		return nil, impossible("media_missing")
-	case utf8.RuneCountInString(out.Text) > maxCaption:
-		return nil, impossible("text_too_long")
+	case err != nil:
+		return nil, err
+	case utf8.RuneCountInString(out.Text) > cloudapi.MaxCaption:
+		return nil, cloudapi.Impossible("text_too_long")
 	}
 	switch m.Kind {
 	case "image":
-		return imageMessage{Type: m.Kind, OriginalURL: m.URL, PreviewURL: m.URL, Caption: out.Text}, nil
+		return imageMessage{Type: m.Kind, OriginalURL: link, PreviewURL: link, ID: id, Caption: out.Text}, nil
 	case "video":
-		return fileMessage{Type: m.Kind, URL: m.URL, Caption: &out.Text}, nil
+		return fileMessage{Type: m.Kind, URL: link, ID: id, Caption: &out.Text}, nil
 	case "file":
-		return fileMessage{Type: m.Kind, URL: m.URL, Filename: m.Name, Caption: &out.Text}, nil
+		return fileMessage{Type: m.Kind, URL: link, ID: id, Filename: m.Name, Caption: &out.Text}, nil
 	case "audio", "sticker":
-		return fileMessage{Type: m.Kind, URL: m.URL}, nil
+		return fileMessage{Type: m.Kind, URL: link, ID: id}, nil
 	}
-	return nil, impossible("unsupported_type")
+	return nil, cloudapi.Impossible("unsupported_type")
 }
 
 // template adds the fields of a template, with its header's file if it has one.
+// The code of Authentication goes twice: into the text and into the button that
+// copies it.
 func template(form url.Values, out desk.Outgoing) *channel.Error {
 	t := out.Template
 	if t == nil || t.ProviderID == "" {
-		return impossible("template_missing")
+		return cloudapi.Impossible("template_missing")
 	}
 	use := templateUse{ID: t.ProviderID, Params: t.Params}
+	if t.OTP {
+		if len(t.Params) != 1 {
+			return cloudapi.Impossible("template_parameters")
+		}
+		use.Params = []string{t.Params[0], t.Params[0]}
+	}
 	if use.Params == nil {
 		use.Params = []string{}
 	}
@@ -257,12 +227,16 @@ func template(form url.Values, out desk.Outgoing) *channel.Error {
 	if kind == "file" {
 		kind = "document"
 	}
-	if kind != "image" && kind != "video" && kind != "document" || out.Media.URL == "" {
-		return impossible("unsupported_type")
+	if kind != "image" && kind != "video" && kind != "document" {
+		return cloudapi.Impossible("unsupported_type")
 	}
-	file := map[string]string{"link": out.Media.URL}
-	if kind == "document" && out.Media.Name != "" {
-		file["filename"] = out.Media.Name
+	var file headerFile
+	var err *channel.Error
+	if file.Link, file.ID, err = located(out.Media); err != nil {
+		return err
+	}
+	if kind == "document" {
+		file.Filename = out.Media.Name
 	}
 	form.Set("message", toJSON(map[string]any{"type": kind, kind: file}))
 	return nil

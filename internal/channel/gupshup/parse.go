@@ -1,25 +1,23 @@
 package gupshup
 
 import (
-	"strings"
 	"time"
 
 	"buzon/internal/channel"
+	"buzon/internal/channel/cloudapi"
 	"buzon/internal/channel/strictjson"
 	"buzon/internal/desk"
 )
 
-// Kinds of channel.Batch.Ignored beside status_<type>, which counts the statuses
-// that are no step of a delivery (deleted, mismatch, referral, played, warning …).
+// Kinds of channel.Batch.Ignored beside those of Meta's format and status_<type>,
+// which counts the statuses that are no step of a delivery (deleted, mismatch,
+// referral, played, warning …).
 const (
 	ignoredPing         = "ping"
 	ignoredSetCallback  = "set_callback"
 	ignoredConnectivity = "connectivity_check"
 	ignoredBilling      = "billing"
 	ignoredOnboarding   = "onboarding"
-	ignoredAccount      = "account"
-	ignoredEcho         = "echo"           // what the company wrote on its own phone, and its history
-	ignoredError        = "provider_error" // an error that concerns no message
 )
 
 // Parse implements channel.Provider. Nothing of a body, or of a v3 change, that
@@ -75,14 +73,14 @@ func (r *reader) reject(code string) {
 
 // refused notes why an event cannot be used, if it cannot: it is broken, or
 // speaks of somebody else.
-func (r *reader) refused(e *event) bool {
+func (r *reader) refused(e *cloudapi.Event) bool {
 	if r.foreign {
-		e.bad = channel.RejectOtherApp
+		e.Bad = channel.RejectOtherApp
 	}
-	if e.bad != "" {
-		r.reject(e.bad)
+	if e.Bad != "" {
+		r.reject(e.Bad)
 	}
-	return e.bad != ""
+	return e.Bad != ""
 }
 
 // count counts an event that is kept nowhere. Pings are counted whoever they name.
@@ -119,14 +117,14 @@ func (r *reader) same(v strictjson.Value, ours string) {
 // v2 reads Gupshup's own envelope, which holds one event.
 func (r *reader) v2(doc strictjson.Value) {
 	r.full()
-	var e event
-	typ, payload := doc.Get("type"), e.part(doc.Get("payload"))
+	var e cloudapi.Event
+	typ, payload := doc.Get("type"), e.Part(doc.Get("payload"))
 	if !typ.Given() && payload.Get("deductions").Given() {
 		r.count(ignoredBilling)
 		return
 	}
-	kind := e.word(typ, channel.RejectUnknownEvent)
-	if e.bad != "" {
+	kind := e.Word(typ, channel.RejectUnknownEvent)
+	if e.Bad != "" {
 		r.refused(&e)
 		return
 	}
@@ -141,7 +139,7 @@ func (r *reader) v2(doc strictjson.Value) {
 	case "template-event":
 		r.v2Template(payload, sent)
 	case "account-event":
-		r.count(ignoredAccount)
+		r.count(cloudapi.IgnoredAccount)
 	case "billing-event":
 		r.count(ignoredBilling)
 	case "onboarding-event":
@@ -153,47 +151,45 @@ func (r *reader) v2(doc strictjson.Value) {
 			r.count(ignoredBilling)
 			return
 		}
-		e.fail(channel.RejectUnknownEvent)
+		e.Fail(channel.RejectUnknownEvent)
 		r.refused(&e)
 	}
 }
 
 // platform reads Gupshup's messages about itself, of which one is known.
 func (r *reader) platform(payload strictjson.Value) {
-	var e event
-	if e.need(payload.Get("type"), channel.RejectWrongType) == "connectivity-check" {
+	var e cloudapi.Event
+	if e.Need(payload.Get("type"), channel.RejectWrongType) == "connectivity-check" {
 		r.count(ignoredConnectivity)
 		return
 	}
-	e.fail(channel.RejectUnknownEvent)
+	e.Fail(channel.RejectUnknownEvent)
 	r.refused(&e)
 }
 
 // v2Message reads a person's message. The sender stands in it twice; where both
 // are, both have to be readable.
 func (r *reader) v2Message(payload, sent strictjson.Value) {
-	var e event
-	e.object(payload, channel.RejectWrongType)
-	m := desk.Incoming{ProviderID: e.id(payload.Get("id")), SentAt: e.time(sent)}
+	var e cloudapi.Event
+	e.Object(payload, channel.RejectWrongType)
+	m := desk.Incoming{ProviderID: e.ID(payload.Get("id")), SentAt: e.Time(sent)}
 	sender, source := payload.Get("sender"), payload.Get("source")
-	e.object(sender, channel.RejectNoSender)
+	e.Object(sender, channel.RejectNoSender)
 	if phone := sender.Get("phone"); phone.Kind() != strictjson.Missing || source.Kind() == strictjson.Missing {
-		m.Person = e.person(phone)
+		m.Person = e.Person(phone)
 	}
 	if source.Kind() != strictjson.Missing {
-		m.Person = e.person(source)
+		m.Person = e.Person(source)
 	}
-	m.Name = e.name(sender.Get("name"))
-	typ := e.word(payload.Get("type"), channel.RejectWrongType)
-	m.Content = e.content(typ, e.part(payload.Get("payload")), payload)
-	r.message(&e, m, e.part(payload.Get("context")))
+	m.Name = e.Name(sender.Get("name"))
+	typ := e.Word(payload.Get("type"), channel.RejectWrongType)
+	m.Content = e.Content(typ, e.Part(payload.Get("payload")), payload)
+	e.Answers(&m.Content, e.Part(payload.Get("context")))
+	r.message(&e, m)
 }
 
-// message adds a message that has been read. context says what it answers.
-func (r *reader) message(e *event, m desk.Incoming, context strictjson.Value) {
-	if m.Content.Quoted == "" {
-		m.Content.Quoted = e.quoted(context)
-	}
+// message adds a message that has been read.
+func (r *reader) message(e *cloudapi.Event, m desk.Incoming) {
 	if r.refused(e) {
 		return
 	}
@@ -205,18 +201,18 @@ func (r *reader) message(e *event, m desk.Incoming, context strictjson.Value) {
 
 // v2User reads a person's consent, and the ping that a new webhook address gets.
 func (r *reader) v2User(payload, sent strictjson.Value) {
-	var e event
-	kind := e.need(payload.Get("type"), channel.RejectWrongType)
+	var e cloudapi.Event
+	kind := e.Need(payload.Get("type"), channel.RejectWrongType)
 	phone, _ := payload.Get("phone").Text()
 	if kind == "sandbox-start" || phone == "callbackSetPhone" {
 		r.count(ignoredPing)
 		return
 	}
-	c := desk.Consent{OptedIn: kind == "opted-in", At: e.time(sent)}
+	c := desk.Consent{OptedIn: kind == "opted-in", At: e.Time(sent)}
 	if kind != "opted-in" && kind != "opted-out" {
-		e.fail(channel.RejectUnknownEvent)
+		e.Fail(channel.RejectUnknownEvent)
 	}
-	c.Person = e.person(payload.Get("phone"))
+	c.Person = e.Person(payload.Get("phone"))
 	if r.refused(&e) {
 		return
 	}
@@ -228,55 +224,39 @@ func (r *reader) v2User(payload, sent strictjson.Value) {
 
 // v2Template reads what Gupshup says of a template.
 func (r *reader) v2Template(payload, sent strictjson.Value) {
-	var e event
+	var e cloudapi.Event
 	v := desk.Verdict{
-		ProviderID: e.id(payload.Get("id")),
-		Event:      "status-update", // the documented approval has no type
-		Name:       e.maybe(payload.Get("elementName")),
-		Language:   e.maybe(payload.Get("languageCode")),
-		Reason:     e.first(payload, "rejectedReason", "reason", "description"),
-		At:         e.time(sent),
+		ProviderID: e.ID(payload.Get("id")),
+		Event:      cloudapi.EventStatus, // the documented approval has no type
+		Name:       e.Maybe(payload.Get("elementName")),
+		Language:   e.Maybe(payload.Get("languageCode")),
+		Reason:     e.First(payload, "rejectedReason", "reason", "description"),
+		At:         e.Time(sent),
 	}
 	if kind := payload.Get("type"); kind.Given() {
-		v.Event = e.need(kind, channel.RejectWrongType)
+		v.Event = e.Need(kind, channel.RejectWrongType)
 	}
 	switch v.Event {
-	case "status-update":
-		v.State = e.need(payload.Get("status"), channel.RejectWrongType)
-	case "quality-update":
-		v.State = e.need(payload.Get("quality"), channel.RejectWrongType)
-	case "category-update":
-		category := e.part(payload.Get("category"))
+	case cloudapi.EventStatus:
+		v.State = e.Need(payload.Get("status"), channel.RejectWrongType)
+	case cloudapi.EventQuality:
+		v.State = e.Need(payload.Get("quality"), channel.RejectWrongType)
+	case cloudapi.EventCategory:
+		category := e.Part(payload.Get("category"))
 		if category.Kind() == strictjson.String {
-			v.State = e.maybe(category)
+			v.State = e.Maybe(category)
 			break
 		}
-		e.category(&v, category.Get("new"), category.Get("correct"))
+		e.Category(&v, category.Get("new"), category.Get("correct"))
 	default:
-		e.fail(channel.RejectUnknownEvent)
+		e.Fail(channel.RejectUnknownEvent)
 	}
+	e.Settle(&v)
 	r.verdict(&e, v)
 }
 
-// category reads a change of category, or its announcement a month before.
-func (e *event) category(v *desk.Verdict, changed, announced strictjson.Value) {
-	if changed.Given() || !announced.Given() {
-		v.State = e.need(changed, channel.RejectWrongType)
-		return
-	}
-	v.State = e.need(announced, channel.RejectWrongType)
-	v.Reason = reasonAnnounced
-}
-
-// reasonAnnounced marks a category that will hold from the next month on.
-const reasonAnnounced = "announced"
-
-func (r *reader) verdict(e *event, v desk.Verdict) {
-	v.State = strings.ToLower(strings.TrimSpace(v.State))
-	if v.State == "" {
-		e.fail(channel.RejectWrongType)
-	}
-	v.Reason = cutRunes(v.Reason, maxWords)
+// verdict adds a verdict that has been read.
+func (r *reader) verdict(e *cloudapi.Event, v desk.Verdict) {
 	if r.refused(e) {
 		return
 	}

@@ -2,8 +2,8 @@ package gupshup
 
 import (
 	"buzon/internal/channel"
+	"buzon/internal/channel/cloudapi"
 	"buzon/internal/channel/strictjson"
-	"buzon/internal/desk"
 )
 
 // entries reads Meta's envelope: entries of changes of messages and statuses.
@@ -38,21 +38,11 @@ func (r *reader) array(v strictjson.Value, key string) func(func(strictjson.Valu
 // broken refuses an event whose frame is not what it has to be.
 func (r *reader) broken(v strictjson.Value) {
 	r.full()
-	e := event{bad: channel.RejectWrongType}
+	e := cloudapi.Event{Bad: channel.RejectWrongType}
 	if v.Kind() == strictjson.Ambiguous {
-		e.bad = channel.RejectAmbiguous
+		e.Bad = channel.RejectAmbiguous
 	}
 	r.refused(&e)
-}
-
-// The fields of Meta's envelope that concern the account as a whole.
-func accountField(field string) bool {
-	switch field {
-	case "account-event", "account_update", "account_alerts", "account_review_update", "business_capability_update",
-		"business_status_update", "phone_number_quality_update", "phone_number_name_update", "security", "flows", "user_preferences":
-		return true
-	}
-	return false
 }
 
 // change reads one change by its shape, and by its field where it holds neither
@@ -79,18 +69,20 @@ func (r *reader) change(change, sent strictjson.Value) {
 		r.platform(value)
 	case field == "onboarding-event":
 		r.count(ignoredOnboarding)
-	case accountField(field):
-		r.count(ignoredAccount)
+	case field == "account-event":
+		r.count(cloudapi.IgnoredAccount)
 	case field == "template-event":
 		r.v2Template(value, sent)
-	case field == "message_template_status_update", field == "message_template_quality_update", field == "template_category_update":
-		r.v3Template(field, value, sent)
-	case field == "smb_message_echoes", field == "smb_app_state_sync", field == "history":
-		r.count(ignoredEcho)
+	case cloudapi.TemplateField(field):
+		var e cloudapi.Event
+		v := e.Template(field, value, sent)
+		r.verdict(&e, v)
+	case cloudapi.IgnoredField(field) != "":
+		r.count(cloudapi.IgnoredField(field))
 	case value.Get("errors").Given():
-		r.count(ignoredError)
+		r.count(cloudapi.IgnoredError)
 	default:
-		r.refused(&event{bad: channel.RejectUnknownEvent})
+		r.refused(&cloudapi.Event{Bad: channel.RejectUnknownEvent})
 	}
 }
 
@@ -103,12 +95,14 @@ func (r *reader) number(value strictjson.Value) {
 func (r *reader) value(value strictjson.Value) {
 	r.number(value)
 	if value.Get("messages").Given() {
-		names := contactNames(value.Get("contacts"))
+		names := cloudapi.ReadNames(value.Get("contacts"))
 		for m := range r.array(value, "messages") {
 			if r.full() {
 				return
 			}
-			r.v3Message(m, names)
+			var e cloudapi.Event
+			in := e.Message(m, names)
+			r.message(&e, in)
 		}
 	}
 	if value.Get("statuses").Given() {
@@ -119,77 +113,4 @@ func (r *reader) value(value strictjson.Value) {
 			r.v3Status(s)
 		}
 	}
-}
-
-func (r *reader) v3Message(m strictjson.Value, names map[string]string) {
-	var e event
-	e.object(m, channel.RejectWrongType)
-	in := desk.Incoming{ProviderID: e.id(m.Get("id")), SentAt: e.time(m.Get("timestamp"))}
-	from := m.Get("from")
-	if from.Kind() == strictjson.Missing {
-		from = m.Get("from_user_id")
-	}
-	in.Person = e.person(from)
-	in.Name = names[in.Person]
-	if in.Name == "" {
-		in.Name = names[onlyContact]
-	}
-	typ := "unsupported"
-	if t := m.Get("type"); t.Given() || !m.Get("errors").Given() {
-		typ = e.word(t, channel.RejectWrongType)
-	}
-	in.Content = e.content(typ, e.part(m.Get(typ)), m)
-	r.message(&e, in, e.part(m.Get("context")))
-}
-
-// onlyContact is the key, no person's id, of the one contact of a change with one.
-const onlyContact = ""
-
-// contactNames are the names of a change's contacts by their ids.
-func contactNames(contacts strictjson.Value) map[string]string {
-	names := map[string]string{}
-	n := contacts.Len()
-	for c := range contacts.Elems() {
-		var e event
-		name := e.name(c.Path("profile", "name"))
-		for _, key := range []string{"wa_id", "user_id"} {
-			if id := person(e.maybe(c.Get(key))); id != "" {
-				names[id] = name
-			}
-		}
-		if n == 1 {
-			names[onlyContact] = name
-		}
-	}
-	return names
-}
-
-// v3Template reads Meta's own spelling of what is said of a template. Its id is
-// Meta's number.
-func (r *reader) v3Template(field string, value, sent strictjson.Value) {
-	var e event
-	v := desk.Verdict{
-		ProviderID: e.maybeID(value.Get("message_template_id")),
-		Name:       e.maybe(value.Get("message_template_name")),
-		Language:   e.maybe(value.Get("message_template_language")),
-		At:         e.time(sent),
-	}
-	if v.ProviderID == "" {
-		e.fail(channel.RejectNoID)
-	}
-	switch field {
-	case "message_template_status_update":
-		v.Event = "status-update"
-		v.State = e.need(value.Get("event"), channel.RejectWrongType)
-		if reason := e.maybe(value.Get("reason")); reason != "NONE" {
-			v.Reason = reason
-		}
-	case "message_template_quality_update":
-		v.Event = "quality-update"
-		v.State = e.need(value.Get("new_quality_score"), channel.RejectWrongType)
-	default:
-		v.Event = "category-update"
-		e.category(&v, value.Get("new_category"), value.Get("correct_category"))
-	}
-	r.verdict(&e, v)
 }

@@ -1,0 +1,273 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"buzon/internal/channel"
+	"buzon/internal/crashtest"
+	"buzon/internal/desk"
+	"buzon/internal/fault"
+	"buzon/internal/queue/queuetest"
+	"buzon/internal/store"
+)
+
+// says is what a provider posts when a person opts in or out.
+func says(person string, in bool, at time.Time) channel.Batch {
+	return channel.Batch{Consents: []desk.Consent{{Person: person, OptedIn: in, At: at}}}
+}
+
+// wants tells what is stored of a person: their consent, and what is on their
+// conversation; "?" for what there is not.
+func (w *world) wants(person string) string {
+	w.t.Helper()
+	c := w.plainStore().In("acme")
+	word := func(out bool, err error) string {
+		if errors.Is(err, fault.NotFound) {
+			return "?"
+		}
+		must(w.t, err)
+		return map[bool]string{true: "out", false: "in"}[out]
+	}
+	consent, err := c.Consent(context.Background(), channelID("acme"), person)
+	said := word(!consent.OptedIn, err)
+	conv, err := c.Conversation(context.Background(), store.ConversationID(channelID("acme"), person))
+	return said + " " + word(conv.OptedOut, err)
+}
+
+// The newest word counts, whatever order it comes in, on the consent and on the
+// conversation alike, also on one that is made between.
+func TestConsentInEveryOrder(t *testing.T) {
+	for _, test := range []struct {
+		steps []string // in time; "in" and "out" carry that time, "hola" is a message
+		want  string
+	}{
+		{[]string{"out"}, "out ?"},
+		{[]string{"hola"}, "? in"},
+		{[]string{"hola", "out"}, "out out"},
+		{[]string{"out", "hola"}, "out out"},
+		{[]string{"out", "in", "hola"}, "in in"},
+		{[]string{"out", "in", "out", "hola"}, "out out"},
+	} {
+		steps := make([]string, len(test.steps))
+		for i, s := range test.steps {
+			steps[i] = fmt.Sprintf("%d %s", i, s)
+		}
+		permute(steps, func(order []string) {
+			w := newWorld(t, options{})
+			begin := w.clock.Now()
+			w.clock.Advance(time.Hour)
+			for _, step := range order {
+				var minute int
+				var what string
+				_, _ = fmt.Sscan(step, &minute, &what)
+				at := begin.Add(time.Duration(minute) * time.Minute)
+				b := says("5492", what == "in", at)
+				if what == "hola" {
+					b = w.message("wamid.1", "5492", "hola")
+				}
+				w.deliver("acme", body(b))
+				w.deliver("acme", body(b))
+				must(t, w.driver.Drain(1000))
+			}
+			if got := w.wants("5492"); got != test.want {
+				t.Errorf("%v: %s, want %s", order, got, test.want)
+			}
+		})
+	}
+}
+
+func TestConsentCrashesAnywhere_R1(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		before []string
+		posts  func(w *world) []channel.Batch
+	}{
+		{"an opt-out in a conversation", []string{"hola"}, func(w *world) []channel.Batch {
+			return []channel.Batch{says("5492", false, w.clock.Now())}
+		}},
+		{"an opt-out, an older opt-in, and then the first message", nil, func(w *world) []channel.Batch {
+			return []channel.Batch{says("5492", false, w.clock.Now()), says("5492", true, w.clock.Now().Add(-time.Minute)), w.message("wamid.1", "5492", "hola")}
+		}},
+		{"a delivery failed because the person opted out (1012)", []string{"hola"}, func(w *world) []channel.Batch {
+			return []channel.Batch{{Receipts: []desk.Receipt{{
+				SendID: "gs", Status: desk.Failed, Destination: "5492", Code: "1012", Reason: desk.ReasonOptedOut, At: w.clock.Now(),
+			}}}}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			crashtest.Each(t, queuetest.Die, func(t *testing.T, p *crashtest.Plan) string {
+				w := begun(t, p, test.before...)
+				for _, b := range test.posts(w) {
+					w.deliver("acme", body(b))
+				}
+				must(t, w.driver.Drain(10_000))
+				for range 20 { // what was handed back comes again
+					w.clock.Advance(time.Minute)
+					must(t, w.driver.Drain(10_000))
+				}
+				if got := w.wants("5492"); got != "out out" {
+					return got
+				}
+				return w.wants("5492") + " " + fmt.Sprint(len(w.turns("acme", store.ConversationID(channelID("acme"), "5492"))))
+			})
+		})
+	}
+}
+
+// A failure that says that the person opted out is no newer than itself.
+func TestAnOldOptOutIsOld(t *testing.T) {
+	w := newWorld(t, options{})
+	w.talk("5492", "hola")
+	failed := func(at time.Time, person, reason string) channel.Batch {
+		return channel.Batch{Receipts: []desk.Receipt{{SendID: "gs" + at.String(), Status: desk.Failed, Destination: person, Reason: reason, At: at}}}
+	}
+	now := w.clock.Now()
+	for _, step := range []struct {
+		name string
+		post channel.Batch
+		want string
+	}{
+		{"another reason", failed(now, "5492", "undeliverable"), "? in"},
+		{"nobody's", failed(now, "", desk.ReasonOptedOut), "? in"},
+		{"an opt-in", says("5492", true, now), "in in"},
+		{"an opt-out of before", failed(now.Add(-time.Second), "5492", desk.ReasonOptedOut), "in in"},
+		{"an opt-out of after", failed(now.Add(time.Second), "5492", desk.ReasonOptedOut), "out out"},
+		{"an opt-in of days ago that comes again", says("5492", true, now), "out out"},
+	} {
+		w.deliver("acme", body(step.post))
+		must(t, w.driver.Drain(1000))
+		if got := w.wants("5492"); got != step.want {
+			t.Errorf("%s: %s, want %s", step.name, got, step.want)
+		}
+	}
+}
+
+// What a person says and what they want take effect in the order in which it came.
+func TestConsentsAndMessagesShareAGroup_R3(t *testing.T) {
+	w := newWorld(t, options{})
+	w.deliver("acme", body(w.message("wamid.1", "5492", "hola")))
+	w.deliver("acme", body(says("5492", false, w.clock.Now())))
+	w.deliver("acme", body(channel.Batch{Receipts: []desk.Receipt{{SendID: "gs", Status: desk.Failed, Destination: "5492", Reason: desk.ReasonOptedOut, At: w.clock.Now()}}}))
+	groups := map[string]int{}
+	records, err := w.driver.Memory(desk.StageInbound).Receive(t.Context(), 10, time.Minute)
+	must(t, err)
+	for _, r := range records {
+		groups[r.Group]++
+	}
+	if len(records) != 3 || len(groups) != 1 {
+		t.Errorf("%d events in %d groups", len(records), len(groups))
+	}
+}
+
+// A consent that went to quarantine takes its turn again when it is replayed.
+func TestAReplayedConsentWaitsInItsGroup_R3(t *testing.T) {
+	w := newWorld(t, options{})
+	w.deliver("acme", body(says("5492", false, w.clock.Now())))
+	dead := w.take(desk.StageInbound)[0]
+	must(t, w.clerk.Drain(t.Context(), desk.StageInbound, dead))
+	kept := w.quarantined()
+	if len(kept) != 1 || kept[0].Channel != channelID("acme") {
+		t.Fatalf("kept %d, of channel %q", len(kept), kept[0].Channel)
+	}
+	w.replay("acme", kept[0].ID)
+	must(t, w.in.Worker().Handle(t.Context(), w.take(desk.StageInbound)[0]))
+	if again := w.take(desk.StageInbound); len(again) != 1 || again[0].Group != dead.Group {
+		t.Fatalf("replayed as %d events, in another group", len(again))
+	} else {
+		must(t, w.in.Worker().Handle(t.Context(), again[0]))
+	}
+	if got := w.wants("5492"); got != "out ?" {
+		t.Error(got)
+	}
+}
+
+// The window in which anything may be sent counts from the newest message by the
+// provider's time, whatever order they come in.
+func TestHeardAtIsTheNewest(t *testing.T) {
+	ages := []time.Duration{0, time.Hour, 23 * time.Hour, 30 * time.Hour}
+	names := []string{"0", "1", "2", "3"}
+	permute(names, func(order []string) {
+		w := newWorld(t, options{})
+		now := w.clock.Now()
+		newest := time.Time{}
+		for _, name := range order {
+			b := w.message("wamid."+name, "5492", "hola")
+			b.Messages[0].SentAt = now.Add(-ages[name[0]-'0'])
+			if b.Messages[0].SentAt.After(newest) {
+				newest = b.Messages[0].SentAt
+			}
+			w.deliver("acme", body(b))
+			must(t, w.driver.Drain(1000))
+			if got := w.conversation("5492").HeardAt; !got.Equal(newest) {
+				t.Errorf("%v after %s: heard at %v, want %v", order, name, got, newest)
+			}
+		}
+	})
+}
+
+func TestHeardAtIsOnTheRunsClock(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		age, moved  time.Duration // of the message; of the run's clock
+		want        time.Duration // before the run's now
+		heardBefore time.Duration // of the conversation, before HeardAt was kept; 0: there was none
+	}{
+		{"a run whose clock was moved a day and an hour", 5 * time.Minute, 25 * time.Hour, 5 * time.Minute, 0},
+		{"a time in the future is now", -time.Hour, 0, 0, 0},
+		{"a message that is older than what an old version noted", 3 * time.Hour, 0, 2 * time.Hour, 2 * time.Hour},
+		{"a message that is newer than that", time.Hour, 0, time.Hour, 2 * time.Hour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, options{})
+			w.in.Webhook.RealNow = func() time.Time { return w.clock.Now().Add(-test.moved) }
+			if test.heardBefore > 0 {
+				must(t, w.store.In("acme").SaveConversation(t.Context(), desk.Conversation{
+					ID: store.ConversationID(channelID("acme"), "5492"), Channel: channelID("acme"), Person: "5492",
+					LastMessageAt: w.clock.Now().Add(-test.heardBefore),
+				}))
+			}
+			b := w.message("wamid.1", "5492", "hola")
+			b.Messages[0].SentAt = w.clock.Now().Add(-test.moved - test.age)
+			w.deliver("acme", body(b))
+			must(t, w.driver.Drain(1000))
+			if got, want := w.conversation("5492").HeardAt, w.clock.Now().Add(-test.want); !got.Equal(want) {
+				t.Errorf("heard at %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// R16: what an older version left in the queue is handled.
+func TestOldInboundMessages_R16(t *testing.T) {
+	w := newWorld(t, options{})
+	now := w.clock.Now().Format(time.RFC3339)
+	for i, old := range []string{
+		`{"message":{"channel":"acme-whatsapp","provider_id":"wamid.1","person":"5492","sent_at":"` + now + `","received_at":"` + now + `","content":{"type":"text","text":"hola"}}}`,
+		`{"message":{"channel":"acme-whatsapp","provider_id":"wamid.2","person":"5492","sent_at":"` + now + `","received_at":"` + now + `","content":{"type":"quick_reply","text":"Yes","reply_id":"yes","quoted":"gs-old"}}}`,
+		`{"failure":{"channel":"acme-whatsapp","send_id":"gs-1","status":4,"at":"` + now + `","code":"1002"}}`,
+		`{"timer":{"id":"t","conversation":"none","due":"` + now + `"}}`,
+		`{"replay":"none"}`,
+	} {
+		must(t, w.in.Worker().Handle(t.Context(), record(i, `{"v":1,"stage":"inbound","tenant":"acme","body":`+old+`}`)))
+	}
+	turns := w.turns("acme", w.conversation("5492").ID)
+	if len(turns) != 2 || !w.conversation("5492").InWindow(w.clock.Now()) {
+		t.Errorf("%d turns, heard at %v", len(turns), w.conversation("5492").HeardAt)
+	}
+	if tickets := w.tickets(); len(tickets) != 1 || tickets[0].Title != "Yes" || tickets[0].Message != "" {
+		t.Errorf("tickets %+v", tickets)
+	}
+	if q := w.quarantined(); len(q) != 0 {
+		t.Errorf("quarantined %d", len(q))
+	}
+	// A field of a later version is no reason to drop what is understood.
+	err := w.in.Worker().Handle(t.Context(), record(9, `{"v":1,"stage":"inbound","tenant":"acme","body":{"novelty":{}}}`))
+	if err == nil || !strings.Contains(err.Error(), "empty_event") {
+		t.Errorf("an event without any field that is known: %v", err)
+	}
+}
