@@ -85,6 +85,11 @@ func (p *play) apiAs(ctx context.Context, token, method, path string, in, out an
 
 // listed reads a whole list of the API, page by page.
 func listed[T any](ctx context.Context, p *play, path string) ([]T, error) {
+	return listedAs[T](ctx, p, p.demo.AdminToken, path)
+}
+
+// listedAs reads it as somebody else.
+func listedAs[T any](ctx context.Context, p *play, token, path string) ([]T, error) {
 	var all []T
 	cursor := ""
 	for range 1000 {
@@ -96,7 +101,7 @@ func listed[T any](ctx context.Context, p *play, path string) ([]T, error) {
 		if strings.Contains(path, "?") {
 			join = "&"
 		}
-		if err := p.api(ctx, http.MethodGet, path+join+"limit=100&cursor="+url.QueryEscape(cursor), nil, &page); err != nil {
+		if err := p.apiAs(ctx, token, http.MethodGet, path+join+"limit=100&cursor="+url.QueryEscape(cursor), nil, &page); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Items...)
@@ -119,9 +124,9 @@ type message struct {
 	ProviderID string `json:"provider_id"`
 }
 
-// conversations gives the conversations of the demo's channel by number.
-func (p *play) conversations(ctx context.Context) (map[string]string, error) {
-	all, err := listed[struct{ ID, Person string }](ctx, p, "/v1/conversations?channel="+url.QueryEscape(p.demo.Channels["whatsapp"].ID))
+// conversations gives the conversations of a channel by number.
+func (p *play) conversations(ctx context.Context, l line) (map[string]string, error) {
+	all, err := listedAs[struct{ ID, Person string }](ctx, p, l.admin(p), "/v1/conversations?channel="+url.QueryEscape(l.ID))
 	if err != nil {
 		return nil, err
 	}
@@ -136,20 +141,26 @@ func (p *play) conversations(ctx context.Context) (map[string]string, error) {
 }
 
 // messagesOf are the messages of a conversation, oldest first.
-func (p *play) messagesOf(ctx context.Context, conversation string) ([]message, error) {
-	return listed[message](ctx, p, "/v1/conversations/"+url.PathEscape(conversation)+"/messages")
+func (p *play) messagesOf(ctx context.Context, l line, conversation string) ([]message, error) {
+	return listedAs[message](ctx, p, l.admin(p), "/v1/conversations/"+url.PathEscape(conversation)+"/messages")
+}
+
+// conversation is the id of the person's.
+func (x *person) conversation() (string, error) {
+	all, err := x.p.conversations(x.ctx, x.line)
+	if err == nil && all[x.number] == "" {
+		err = fmt.Errorf("no conversation of %s among %d", x.number, len(all))
+	}
+	return all[x.number], err
 }
 
 // messages are those of the person's conversation.
 func (x *person) messages() ([]message, error) {
-	all, err := x.p.conversations(x.ctx)
+	id, err := x.conversation()
 	if err != nil {
 		return nil, err
 	}
-	if all[x.number] == "" {
-		return nil, fmt.Errorf("no conversation of %s among %d", x.number, len(all))
-	}
-	return x.p.messagesOf(x.ctx, all[x.number])
+	return x.p.messagesOf(x.ctx, x.line, id)
 }
 
 // advance moves the run's clock forward.

@@ -26,7 +26,7 @@ func (x *person) alone(want int) error {
 	if s.Kind != "text" || strings.Contains(s.Text, "Ciudad de Ejemplo") {
 		return fmt.Errorf("after %d replies comes %q, not the end", want, s.Text)
 	}
-	if all := x.p.gupshup.to(x.line.App, x.number); len(all) != x.read {
+	if all := x.p.to(x.line.App, x.number); len(all) != x.read {
 		return fmt.Errorf("%d things sent, want %d", len(all), x.read)
 	}
 	return nil

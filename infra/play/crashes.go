@@ -99,7 +99,7 @@ func crashes(ctx context.Context, p *play) {
 			}
 			// Two kills may end both attempts before they reach the provider.
 			if !x.hasForm() && len(unknown) == 0 {
-				return fmt.Errorf("%s has no form; got %d of %d replies", x.number, len(p.gupshup.to(app, x.number)), len(want))
+				return fmt.Errorf("%s has no form; got %d of %d replies", x.number, len(p.to(app, x.number)), len(want))
 			}
 		}
 		return nil
@@ -107,7 +107,7 @@ func crashes(ctx context.Context, p *play) {
 	p.check("replies are those of the good day, in order; a second send only after an unknown outcome, and none is missing unless it says so (R2, R3, R6, R7)", func() error {
 		for _, x := range people {
 			var got []string
-			for _, s := range p.gupshup.to(app, x.number) {
+			for _, s := range p.to(app, x.number) {
 				got = append(got, looks(s))
 			}
 			// A kill may hide one outcome a conversation.
@@ -230,7 +230,7 @@ func (x *person) insist(ctx context.Context, k *killer) error {
 		return err
 	}
 	link := ""
-	for _, s := range x.p.gupshup.to(x.line.App, x.number) {
+	for _, s := range x.p.to(x.line.App, x.number) {
 		if l := formLink.FindString(s.Text); l != "" {
 			if link != "" && l != link {
 				return fmt.Errorf("%s has two links", x.number)
@@ -306,7 +306,7 @@ func (x *person) unknown() ([]string, error) {
 
 // hasForm tells whether the link to the form was sent to this person.
 func (x *person) hasForm() bool {
-	return slices.ContainsFunc(x.p.gupshup.to(x.line.App, x.number), func(s sent) bool { return formLink.MatchString(s.Text) })
+	return slices.ContainsFunc(x.p.to(x.line.App, x.number), func(s sent) bool { return formLink.MatchString(s.Text) })
 }
 
 func hash(s string) uint64 {
@@ -320,11 +320,14 @@ func hash(s string) uint64 {
 // end looks back at the whole run.
 func end(ctx context.Context, p *play) {
 	p.gupshup.telling.Wait()
-	p.check("every send kept to what the provider documents", func() error {
+	p.check("every call kept to what the providers document", func() error {
 		p.gupshup.mu.Lock()
 		defer p.gupshup.mu.Unlock()
-		if n := len(p.gupshup.violations); n > 0 {
-			return fmt.Errorf("%d that did not; the first:\n%s", n, p.gupshup.violations[0])
+		p.meta.mu.Lock()
+		defer p.meta.mu.Unlock()
+		all := slices.Concat(p.gupshup.violations, p.meta.violations)
+		if n := len(all); n > 0 {
+			return fmt.Errorf("%d that did not; the first:\n%s", n, all[0])
 		}
 		return nil
 	})

@@ -24,62 +24,47 @@ const (
 	forbid                  // 401: the credential is dead
 	decline                 // 400: this message will never go
 	slow                    // take it, answer after a while
+	empty                   // 400: the wallet is empty
+	cut                     // drop the connection and take nothing: as lost as the answer
 )
 
 // slowness is how long a slow answer takes.
 const slowness = 700 * time.Millisecond
 
-// sent is one message that reached the stand-in and was taken.
-type sent struct {
-	Number int // of all, in order
-	At     time.Time
-	App    string
-	To     string
-	ID     string // the stand-in's id for it
-	Lost   bool   // the answer never reached the system
-	Path   string
-	Raw    string
-	Kind   string // text, list, quick_reply, template
-	Text   string
-	Rows   []row
-	Params []string
-}
-
-// row is one choice of a list.
-type row struct{ Title, ID string }
-
 // gupshup stands in for the provider: it takes sends as the real one does, keeps
 // to its documented limits, and can have bad days.
 type gupshup struct {
+	*outbox
 	server   *http.Server
 	listener net.Listener
 	client   *http.Client
 
 	mu         sync.Mutex
-	lines      map[string]line // by app
-	taken      []sent
-	refused    map[string]int // by app
+	accounts   map[string]*account // by app
+	refused    map[string]int      // sends, by app
 	violations []string
-	next       int
-	changed    chan struct{}                // closed at every change
 	judge      func(app, to string) outcome // nil: accept
 	receipts   bool                         // tell the webhook that a send is enqueued
 	telling    sync.WaitGroup               // receipts on their way
 }
 
-func startGupshup(call time.Duration) (*gupshup, error) {
+func startGupshup(call time.Duration, out *outbox) (*gupshup, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("stand-in: %w", err)
 	}
 	g := &gupshup{
+		outbox:   out,
 		listener: l,
 		client:   &http.Client{Timeout: call, Transport: &http.Transport{DialContext: dialLoopback, MaxIdleConnsPerHost: 8}},
-		lines:    map[string]line{}, refused: map[string]int{}, changed: make(chan struct{}), receipts: true,
+		accounts: map[string]*account{}, refused: map[string]int{}, receipts: true,
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /wa/api/v1/msg", g.take)
 	mux.HandleFunc("POST /wa/api/v1/template/msg", g.take)
+	mux.HandleFunc("GET /wa/app/{app}/template", g.list)
+	mux.HandleFunc("POST /wa/app/{app}/template", g.submit)
+	mux.HandleFunc("POST /wa/{app}/wa/media/v2", g.upload)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		g.violate("%s %s is not a path that is documented", r.Method, r.URL.Path)
 		http.NotFound(w, r)
@@ -98,14 +83,19 @@ func (g *gupshup) close() {
 }
 
 // know learns which channels exist, with their keys.
-func (g *gupshup) know(d demo) {
+func (g *gupshup) know(lines ...line) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, lines := range []map[string]line{d.Channels, d.Other.Channels} {
-		for _, l := range lines {
-			g.lines[l.App] = l
-		}
+	for _, l := range lines {
+		g.accounts[l.App] = &account{line: l, key: l.APIKey, old: map[string]bool{}, files: map[string]file{}, calls: map[string]int{}}
 	}
+}
+
+// account is that of an app, by its name.
+func (g *gupshup) account(app string) *account {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.accounts[app]
 }
 
 // behave sets what happens to sends from now on; nil: all is well.
@@ -151,82 +141,80 @@ func (g *gupshup) take(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s, problems := read(r)
+	a := g.account(s.App)
 	g.mu.Lock()
-	l, known := g.lines[s.App]
 	judge, receipts := g.judge, g.receipts
 	g.mu.Unlock()
+	o := accept
 	switch {
-	case !known:
+	case a == nil:
 		problems = append(problems, fmt.Sprintf("src.name %q is no app", s.App))
-	case r.Header.Get("apikey") != l.APIKey:
-		problems = append(problems, "apikey is not the channel's")
-	case r.PostForm.Get("source") != l.Identifier:
+	case !a.takes(r.Header.Get("apikey")):
+		if o = forbid; !a.took(r.Header.Get("apikey")) {
+			problems = append(problems, "apikey is not the channel's")
+		}
+	case r.PostForm.Get("source") != a.line.Identifier:
 		problems = append(problems, fmt.Sprintf("source %q is not the channel's number", r.PostForm.Get("source")))
+	}
+	if s.Kind == "template" && a != nil {
+		problems = append(problems, a.sendable(s)...)
 	}
 	if len(problems) > 0 {
 		g.violate("send to %s: %s\n%s", s.To, strings.Join(problems, "; "), s.Raw)
 	}
-	o := accept
-	if judge != nil {
+	if judge != nil && o == accept {
 		o = judge(s.App, s.To)
 	}
-	switch o {
-	case throttle:
-		g.refuse(s.App, func() { http.Error(w, "Too Many Requests", http.StatusTooManyRequests) })
-		return
-	case fail:
-		g.refuse(s.App, func() {
-			answer(w, http.StatusInternalServerError, map[string]any{"status": "error", "message": "Internal Error"})
-		})
-		return
-	case unwell:
-		g.refuse(s.App, func() { http.Error(w, "<html>Service Unavailable</html>", http.StatusServiceUnavailable) })
-		return
-	case forbid:
-		g.refuse(s.App, func() {
-			answer(w, http.StatusUnauthorized, map[string]any{"status": "error", "message": map[string]string{"message": "Authentication Failed"}})
-		})
-		return
-	case decline:
-		g.refuse(s.App, func() {
-			answer(w, http.StatusBadRequest, map[string]any{"status": "error", "message": "Invalid Destination"})
-		})
-		return
+	if !meet(w, o, func() (int, any) {
+		s.Lost = o == lose
+		s = g.keep(s, "9c0f0000-0000-4000-8000-")
+		if receipts && a != nil {
+			g.telling.Go(func() { g.enqueued(a.line, s) })
+		}
+		return http.StatusAccepted, object{"status": "submitted", "messageId": s.ID}
+	}) {
+		g.mu.Lock()
+		g.refused[s.App]++
+		g.mu.Unlock()
 	}
-	s.Lost = o == lose
-	s = g.keep(s)
-	if receipts && known {
-		g.telling.Go(func() { g.enqueued(l, s) })
-	}
-	if o == slow {
-		time.Sleep(slowness)
-	}
-	if s.Lost {
+}
+
+// meet does with a request what the day has in store for it; take takes it and gives
+// the answer. It tells whether it was taken.
+func meet(w http.ResponseWriter, o outcome, take func() (status int, body any)) bool {
+	drop := func() {
 		if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
 			_ = c.Close() // the connection is to be lost
 		}
-		return
 	}
-	answer(w, http.StatusAccepted, map[string]any{"status": "submitted", "messageId": s.ID})
-}
-
-func (g *gupshup) refuse(app string, answer func()) {
-	g.mu.Lock()
-	g.refused[app]++
-	g.mu.Unlock()
-	answer()
-}
-
-func (g *gupshup) keep(s sent) sent {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.next++
-	s.Number, s.At = g.next, time.Now()
-	s.ID = fmt.Sprintf("9c0f0000-0000-4000-8000-%012d", g.next)
-	g.taken = append(g.taken, s)
-	close(g.changed)
-	g.changed = make(chan struct{})
-	return s
+	switch o {
+	case throttle:
+		http.Error(w, "Too Many Requests", http.StatusTooManyRequests)
+	case fail:
+		answer(w, http.StatusInternalServerError, object{"status": "error", "message": "Internal Error"})
+	case unwell:
+		http.Error(w, "<html>Service Unavailable</html>", http.StatusServiceUnavailable)
+	case forbid:
+		answer(w, http.StatusUnauthorized, object{"status": "error", "message": object{"message": "Authentication Failed"}})
+	case decline:
+		answer(w, http.StatusBadRequest, object{"status": "error", "message": "Invalid Destination"})
+	case empty:
+		answer(w, http.StatusBadRequest, object{"status": "error", "code": 1003, "message": "Wallet balance is low"})
+	case cut:
+		drop()
+	default:
+		status, body := take()
+		if o == slow {
+			time.Sleep(slowness)
+		}
+		if o == lose {
+			drop()
+		} else {
+			answer(w, status, body)
+		}
+		return true
+	}
+	return false
 }
 
 // enqueued tells the webhook that the message is taken, again until it is heard.
@@ -242,26 +230,6 @@ func (g *gupshup) enqueued(l line, s sent) {
 		}
 		time.Sleep(min(time.Duration(try+1)*50*time.Millisecond, time.Second))
 	}
-}
-
-// to lists what was taken for a number from an app, in order.
-func (g *gupshup) to(app, number string) []sent {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var out []sent
-	for _, s := range g.taken {
-		if s.App == app && s.To == number {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// change is closed when something is taken.
-func (g *gupshup) change() <-chan struct{} {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.changed
 }
 
 func (g *gupshup) refusals(app string) int {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -60,6 +61,11 @@ func read(r *http.Request) (sent, []string) {
 			expect(param != "" && !strings.ContainsAny(param, "\n\t"), "parameter %q", param)
 		}
 		s.Kind, s.Text, s.Params = "template", t.ID, t.Params
+		if f.Has("message") {
+			var ok bool
+			s.File, ok = headerFile(f.Get("message"))
+			expect(ok, "file on top %q", f.Get("message"))
+		}
 		return s, problems
 	}
 	var m listMessage
@@ -101,6 +107,34 @@ func read(r *http.Request) (sent, []string) {
 		expect(slices.Contains([]string{"image", "file", "audio", "video", "sticker", "location"}, m.Type), "type %q", m.Type)
 	}
 	return s, problems
+}
+
+// headerFile reads the file on top of a template: its id, which ends its link.
+func headerFile(message string) (id string, ok bool) {
+	var m struct {
+		Type                   string
+		Image, Video, Document *struct{ ID, Link string }
+	}
+	if json.Unmarshal([]byte(message), &m) != nil {
+		return "", false
+	}
+	f := m.Image
+	switch m.Type {
+	case "image":
+	case "video":
+		f = m.Video
+	case "document":
+		f = m.Document
+	default:
+		return "", false
+	}
+	if f == nil || (f.ID == "") == (f.Link == "") {
+		return "", false
+	}
+	if f.ID != "" {
+		return f.ID, true
+	}
+	return path.Base(f.Link), true
 }
 
 func length(s string) int { return utf8.RuneCountInString(s) }

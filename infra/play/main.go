@@ -1,14 +1,14 @@
 // Command play plays the main ways through the system from outside: it builds
-// and starts the local run as a process of its own, stands in for Gupshup, and
-// does what people, a provider on a bad day and a failing machine do. It sees only
-// what they see: webhooks, sends, pages and the JSON API.
+// and starts the local run as a process of its own, stands in for Gupshup and for
+// Meta, and does what people, admins, a provider on a bad day and a failing machine
+// do. It sees only what they see: webhooks, sends, pages and the JSON API.
 //
 //	go run ./infra/play          everything once
 //	go run ./infra/play -quick   fewer conversations, for make test
 //	go run ./infra/play -soak    more of them, more crashes
 //
 // With -program it starts that program instead, which must keep the local run's
-// contract: it takes PORT, DATA and GUPSHUP_URL from the environment, writes
+// contract: it takes PORT, DATA, GUPSHUP_URL and META_URL from the environment, writes
 // DATA/demo.json, then answers GET /health, and ends at an interrupt. Slower ones
 // get more time by -slow, and what they cannot do is left out by -without:
 //
@@ -36,13 +36,14 @@ import (
 type size struct {
 	people int // conversations at once in the disturbed run
 	kills  int // of the process during it
+	rounds int // of what is crashed once at each moment
 	limit  time.Duration
 }
 
 var (
-	quick = size{people: 20, kills: 3, limit: 3 * time.Minute}
-	whole = size{people: 200, kills: 12, limit: 15 * time.Minute}
-	soak  = size{people: 1000, kills: 60, limit: 60 * time.Minute}
+	quick = size{people: 20, kills: 3, rounds: 1, limit: 8 * time.Minute}
+	whole = size{people: 200, kills: 12, rounds: 4, limit: 15 * time.Minute}
+	soak  = size{people: 1000, kills: 60, rounds: 24, limit: 60 * time.Minute}
 )
 
 func main() {
@@ -106,16 +107,29 @@ var chapters = []chapter{
 	{"webhook", webhook},
 	{"form", form},
 	{"sending", sending},
+	{"channels", channels},
+	{"requests", requests},
+	{"approvals", approvals},
+	{"provider's list", listing},
+	{"workspace", workspace},
+	{"taps", taps},
+	{"switching off", ending},
+	{"meta", metas},
+	{"two companies", tenants},
 	{"clock", clock},
 	{"outage", outage},
+	{"an hour's refusal", refusal},
 	{"crashes", crashes},
+	{"crashes of channels", channelCrashes},
 	{"end", end},
 }
 
 // play is one run with what all chapters use.
 type play struct {
 	*system
+	*outbox
 	gupshup *gupshup
+	meta    *meta
 	size    size
 	seed    uint64
 	out     io.Writer
@@ -124,17 +138,24 @@ type play struct {
 	leftOut        []string // sentences, with the reason
 	passed, failed int
 	lastNumber     int
+	lastLine       int
 	messages       atomic.Int64 // of people, so far: no two have the same id
 }
 
 // all plays the chapters whose name contains only.
 func (p *play) all(ctx context.Context, program string, l limits, only string, verbose bool) error {
-	g, err := startGupshup(l.call)
+	out := newOutbox()
+	g, err := startGupshup(l.call, out)
 	if err != nil {
 		return err
 	}
 	defer g.close()
-	sys, err := build(ctx, program, g.address(), l, verbose)
+	m, err := startMeta(l.call, out)
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	sys, err := build(ctx, program, g.address(), m.address(), l, verbose)
 	if err != nil {
 		return err
 	}
@@ -144,8 +165,10 @@ func (p *play) all(ctx context.Context, program string, l limits, only string, v
 		return err
 	}
 	fmt.Fprintf(p.out, "seed %d; up after %.1f s\n", p.seed, time.Since(from).Seconds())
-	g.know(sys.demo)
-	p.system, p.gupshup = sys, g
+	for _, lines := range []map[string]line{sys.demo.Channels, sys.demo.Other.Channels} {
+		g.know(lines["whatsapp"])
+	}
+	p.system, p.outbox, p.gupshup, p.meta = sys, out, g, m
 	for _, c := range chapters {
 		if !strings.Contains(c.name, only) && c.name != "end" {
 			continue

@@ -34,7 +34,7 @@ func (p *play) undisturbed(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	var want []string
-	for _, s := range p.gupshup.to(x.line.App, x.number) {
+	for _, s := range p.to(x.line.App, x.number) {
 		want = append(want, looks(s))
 	}
 	return want, nil
@@ -123,7 +123,7 @@ func outage(ctx context.Context, p *play) {
 			return fmt.Errorf("a customer of the other company waited %s, more than %s", slowest, limit)
 		}
 		for _, x := range crowd {
-			if got := p.gupshup.to(demo, x.number); len(got) > 0 {
+			if got := p.to(demo, x.number); len(got) > 0 {
 				return fmt.Errorf("%s got %d messages", x.number, len(got))
 			}
 		}
@@ -139,7 +139,7 @@ func outage(ctx context.Context, p *play) {
 	p.gupshup.behave(nil)
 	p.needs(moves).check("well again: every reply goes out, once, in order", func() error {
 		complete := func() bool {
-			return !slices.ContainsFunc(crowd, func(x *person) bool { return len(p.gupshup.to(demo, x.number)) < len(want) })
+			return !slices.ContainsFunc(crowd, func(x *person) bool { return len(p.to(demo, x.number)) < len(want) })
 		}
 		for range 40 {
 			if p.eventually(ctx, p.patience, complete) {
@@ -151,7 +151,7 @@ func outage(ctx context.Context, p *play) {
 		}
 		for _, x := range crowd {
 			var got []string
-			for _, s := range p.gupshup.to(demo, x.number) {
+			for _, s := range p.to(demo, x.number) {
 				got = append(got, looks(s))
 			}
 			if err := compare(got, want, 0, nil); err != nil {
@@ -166,7 +166,7 @@ func outage(ctx context.Context, p *play) {
 // sent.
 func (p *play) eventually(ctx context.Context, limit time.Duration, holds func() bool) bool {
 	for {
-		changed := p.gupshup.change()
+		changed := p.change()
 		if holds() {
 			return true
 		}

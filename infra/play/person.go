@@ -26,14 +26,22 @@ func (p *play) newPerson(ctx context.Context) *person {
 	return p.person(ctx, p.demo.Channels["whatsapp"], fmt.Sprintf("52155500%05d", p.lastNumber))
 }
 
+// caller is somebody new who talks to this channel.
+func (p *play) caller(ctx context.Context, l line) *person {
+	p.lastNumber++
+	return p.person(ctx, l, fmt.Sprintf("52155500%05d", p.lastNumber))
+}
+
 // newCustomer is a person who talks to the other company.
 func (p *play) newCustomer(ctx context.Context) *person {
 	p.lastNumber++
-	return p.person(ctx, p.demo.Other.Channels["whatsapp"], fmt.Sprintf("52155500%05d", p.lastNumber))
+	l := p.demo.Other.Channels["whatsapp"]
+	l.Admin = p.demo.Other.AdminToken
+	return p.person(ctx, l, fmt.Sprintf("52155500%05d", p.lastNumber))
 }
 
 func (p *play) person(ctx context.Context, l line, number string) *person {
-	return &person{p: p, ctx: ctx, line: l, number: number, name: "Persona " + number, read: len(p.gupshup.to(l.App, number))}
+	return &person{p: p, ctx: ctx, line: l, number: number, name: "Persona " + number, read: len(p.to(l.App, number))}
 }
 
 // message is the next thing that this person says.
@@ -47,7 +55,7 @@ func (x *person) say(text string) error { return x.send(x.message(text, "")) }
 // tap taps a row.
 func (x *person) tap(r row) error { return x.send(x.message(r.Title, r.ID)) }
 
-func (x *person) send(m said) error { return x.p.deliver(x.ctx, x.line, m.v2(x.line)) }
+func (x *person) send(m said) error { return x.p.deliver(x.ctx, x.line, m.body(x.line)) }
 
 // next waits for the next thing that was sent to this person.
 func (x *person) next() (sent, error) {
@@ -64,8 +72,8 @@ func (x *person) nextWithin(limit time.Duration) (sent, error) {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	for {
-		changed := x.p.gupshup.change()
-		if all := x.p.gupshup.to(x.line.App, x.number); len(all) > x.read {
+		changed := x.p.change()
+		if all := x.p.to(x.line.App, x.number); len(all) > x.read {
 			x.read++
 			if s := all[x.read-1]; s.Kind == "list" {
 				x.list = s
@@ -199,7 +207,7 @@ func (x *person) toForm() (string, error) {
 func (p *play) deliver(ctx context.Context, l line, body []byte) error {
 	var last error
 	for try := range 60 {
-		status, text, err := p.post(ctx, l.WebhookURL, "application/json", string(body))
+		status, text, err := p.postSigned(ctx, l, body)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

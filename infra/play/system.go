@@ -25,11 +25,11 @@ const logKept = 64 << 10
 // of its own.
 type system struct {
 	limits
-	folder, binary string
-	home           string // where it is started; empty: in its folder
-	provider       string // base address of the stand-in
-	verbose        bool
-	client         *http.Client
+	folder, binary    string
+	home              string // where it is started; empty: in its folder
+	provider, metaURL string // base addresses of the stand-ins
+	verbose           bool
+	client            *http.Client
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -67,16 +67,25 @@ type line struct {
 	AppID       string `json:"app_id"`
 	PhoneID     string `json:"phone_number_id"`
 	APIKey      string `json:"api_key"`
+
+	// Of a channel that was requested here; else empty.
+	Provider string // empty: Gupshup
+	Admin    string // token of its company
+	// Of Meta's.
+	Account, Token, Secret, Verify string
 }
+
+// admin is the token of the channel's company.
+func (l line) admin(p *play) string { return cmp.Or(l.Admin, p.demo.AdminToken) }
 
 // build builds the local run into a new folder of its own, or takes the program
 // that is named.
-func build(ctx context.Context, program, provider string, l limits, verbose bool) (*system, error) {
+func build(ctx context.Context, program, provider, meta string, l limits, verbose bool) (*system, error) {
 	folder, err := os.MkdirTemp("", "buzon-play-")
 	if err != nil {
 		return nil, err
 	}
-	s := &system{limits: l, folder: folder, binary: filepath.Join(folder, "buzon"), provider: provider, verbose: verbose, port: "0"}
+	s := &system{limits: l, folder: folder, binary: filepath.Join(folder, "buzon"), provider: provider, metaURL: meta, verbose: verbose, port: "0"}
 	s.client = &http.Client{
 		Timeout:       l.call,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -120,7 +129,7 @@ func (s *system) start(ctx context.Context) error {
 	defer s.mu.Unlock()
 	cmd := exec.Command(s.binary)
 	cmd.Dir = cmp.Or(s.home, s.folder)
-	cmd.Env = append(os.Environ(), "PORT="+s.port, "DATA="+s.data(), "GUPSHUP_URL="+s.provider, "PUBLIC_URL=", "LOG_LEVEL=info")
+	cmd.Env = append(os.Environ(), "PORT="+s.port, "DATA="+s.data(), "GUPSHUP_URL="+s.provider, "META_URL="+s.metaURL, "PUBLIC_URL=", "LOG_LEVEL=info")
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	if s.verbose {
 		cmd.Stderr = os.Stderr

@@ -82,16 +82,17 @@ func template(ctx context.Context, p *play) {
 		}
 		return p.api(ctx, http.MethodPut, "/v1/templates/"+t.ID+"/active", object{"active": true}, nil)
 	})
-	p.check("a verdict that forbids a template counts at once, from either address; one that allows it is only a hint (R12)", func() error {
+	p.check("what the provider's list says after a verdict counts, from either address; one that allows it alone is only a hint (R12)", func() error {
 		was, err := p.templateNamed(ctx, createCase)
 		if err != nil {
 			return err
 		}
 		l := p.demo.Channels["whatsapp"]
 		// Verdicts on one template keep their order: when the third counts, the second did.
-		for _, v := range []struct{ address, status, then string }{
-			{l.CallbackURL, "rejected", "rejected"}, {l.WebhookURL, "approved", "rejected"}, {l.WebhookURL, "disabled", "disabled"},
+		for _, v := range []struct{ address, status, list, then string }{
+			{l.CallbackURL, "rejected", "rejected", "rejected"}, {l.WebhookURL, "approved", "rejected", "rejected"}, {l.WebhookURL, "disabled", "disabled", "disabled"},
 		} {
+			p.account(l).put(theirs{ID: was.ProviderID, Name: createCase, Language: "es", Category: "UTILITY", State: strings.ToUpper(v.list)})
 			to := l
 			to.WebhookURL = v.address
 			if err := p.deliver(ctx, to, templateEvent(l, was.ProviderID, v.status, time.Now())); err != nil {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -43,18 +44,15 @@ func postTemplateMessage(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.sendable(v); err != nil {
-		return err
-	}
 	ch, err := c.company.FreshChannel(c.ctx(), v.Channel)
 	if err != nil {
 		return err
 	}
-	if err := answering(ch); err != nil {
-		return err
-	}
 	turnID, now := store.TurnID("agent "+c.NewID()), c.now()
 	return c.create(func(o *web.Object) (made, error) {
+		if err := errors.Join(c.sendable(v), answering(ch)); err != nil {
+			return made{}, err
+		}
 		person, err := c.recipient(o, ch)
 		if err != nil {
 			return made{}, err

@@ -161,15 +161,15 @@ func postTemplate(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := answering(ch); err != nil {
-		return err
-	}
-	profile, ok := wording.ProfileOf(ch.Provider)
-	if !ok {
-		return &web.Refused{Status: http.StatusConflict, Code: "no_templates"}
-	}
 	id, now := c.company.OutsideID(), c.now()
 	return c.create(func(o *web.Object) (made, error) {
+		if err := answering(ch); err != nil {
+			return made{}, err
+		}
+		profile, ok := wording.ProfileOf(ch.Provider)
+		if !ok {
+			return made{}, &web.Refused{Status: http.StatusConflict, Code: "no_templates"}
+		}
 		v, problems := wording.CheckJSON(o.Body(), profile, wording.Options{MixButtons: ch.Settings.MixButtons})
 		other, err := c.namesake(ch.ID, v)
 		if err != nil {

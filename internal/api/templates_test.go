@@ -334,3 +334,28 @@ func TestS3_33AnImageIsSentAsItWasChecked(t *testing.T) {
 		t.Errorf("%d bytes", info.Size)
 	}
 }
+
+// TestARepeatIsAnsweredWhateverHappenedSince: the first answer stands.
+func TestARepeatIsAnsweredWhateverHappenedSince(t *testing.T) {
+	s := seed(t)
+	withFiles(s)
+	calls := []struct{ path, body string }{
+		{"/v1/templates/" + s.template + "/messages", `{"number":"+573009990000","params":{"1":"x"}}`},
+		{"/v1/channels/" + s.channel + "/templates", wanted},
+	}
+	var first []string
+	for i, c := range calls {
+		first = append(first, s.ok(201, "POST", c.path, c.body, fmt.Sprint("Idempotency-Key: k", i)).text)
+	}
+	v := must(s.demo.Template(t.Context(), s.template))
+	v.ProviderState = "paused"
+	check(t, s.demo.SaveTemplate(t.Context(), v, nil))
+	ch := must(s.demo.FreshChannel(t.Context(), s.channel))
+	ch.State = desk.ChannelInactive
+	check(t, s.demo.SaveChannel(t.Context(), ch, nil))
+	for i, c := range calls {
+		if again := s.ok(201, "POST", c.path, c.body, fmt.Sprint("Idempotency-Key: k", i)); again.text != first[i] {
+			t.Errorf("%s\n%s", first[i], again.text)
+		}
+	}
+}

@@ -45,9 +45,6 @@ const (
 	// maxConfigLife is how long, in seconds, channels, templates and settings are kept
 	// at most (design section 4).
 	maxConfigLife = 30
-	// SecretLife is how long a secret is kept: as long as settings at most, so that
-	// new credentials of a channel are soon used.
-	SecretLife = maxConfigLife * time.Second
 	// maxAttempts of one call to AWS; a caller that needs more comes again.
 	maxAttempts = 3
 	// warmLimit bounds the opening of connections at the start.
@@ -146,8 +143,11 @@ func (c *Cloud) HTTP() *http.Client { return &http.Client{Transport: transport()
 
 // Store is the system's table with its keys and queries.
 func (c *Cloud) Store() *store.Store {
-	life := time.Duration(c.Number("CACHE_SECONDS", maxConfigLife, maxConfigLife)) * time.Second
-	return &store.Store{Table: c.Table(), Now: c.Now, NewID: c.NewID, CacheFor: life}
+	return &store.Store{Table: c.Table(), Now: c.Now, NewID: c.NewID, CacheFor: c.configLife()}
+}
+
+func (c *Cloud) configLife() time.Duration {
+	return time.Duration(c.Number("CACHE_SECONDS", maxConfigLife, maxConfigLife)) * time.Second
 }
 
 // Table is the table that TABLE names.
@@ -180,10 +180,11 @@ func (c *Cloud) Blobs() *s3.Store {
 	return s3.New(service, bucket, s3.Options{Links: &links, PathStyle: pathStyle})
 }
 
-// Secrets are the secrets whose names begin with what SECRETS says.
+// Secrets are the secrets whose names begin with what SECRETS says. They are kept as
+// long as settings, so that new credentials of a channel are soon used.
 func (c *Cloud) Secrets() *ssm.Store {
 	service := c.service("ssm", c.endpoint("SSM", "ssm"))
-	return ssm.New(service, c.need("SECRETS"), ssm.Options{Now: c.Now, CacheFor: SecretLife})
+	return ssm.New(service, c.need("SECRETS"), ssm.Options{Now: c.Now, CacheFor: c.configLife()})
 }
 
 // service is a service that is called without the SDK's package.

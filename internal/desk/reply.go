@@ -124,7 +124,11 @@ type Lease struct {
 // Why a reply was refused by ourselves.
 const (
 	ReasonOptedOut = "opted_out"
-	ReasonWindow   = "outside_window" // more than 24 hours since the person wrote; it takes a template
+	// A template that was rejected, stopped by its provider, or switched off since.
+	ReasonTemplateStopped = "template_stopped"
+	ReasonTemplateOff     = "template_inactive"
+
+	ReasonWindow = "outside_window" // more than 24 hours since the person wrote; it takes a template
 )
 
 // ReasonUnknown marks a reply whose outcome could not be learnt.

@@ -26,7 +26,7 @@ func (w *world) commit(number string, change func(*desk.Conversation), outs ...d
 	} else {
 		must(w.t, err)
 	}
-	turn := desk.Turn{ID: store.TurnID(fmt.Sprint("agent ", conv.LastNumber)), Conversation: id, Kind: desk.TurnAgent, At: w.clock.Now()}
+	turn := desk.Turn{ID: store.TurnID(fmt.Sprint("agent ", conv.LastNumber)), Conversation: id, Kind: desk.TurnAgent, At: w.clock.Now(), Made: w.clock.Now()}
 	first := conv.LastNumber + 1
 	for i, out := range outs {
 		conv.LastNumber++

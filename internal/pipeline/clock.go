@@ -123,7 +123,15 @@ func (k *Clock) drainAll(ctx context.Context, stage string, dead queue.DeadLette
 func (k *Clock) Drain(ctx context.Context, stage string, r queue.Record) error {
 	if stage == desk.StageInbound {
 		in := Inbound{Store: k.Store, Blobs: k.Blobs, Outbound: k.Outbound, Now: k.Now, NewID: k.NewID, Log: k.Log}
-		return in.Quarantine(ctx, r, reasonDeadLetter)
+		if err := in.Quarantine(ctx, r, reasonDeadLetter); err != nil {
+			return err
+		}
+		tenant, e, err := queue.Open[desk.InboundEvent](stage, r.Body)
+		if err != nil || e.Ended == "" || !store.ValidTenant(tenant) {
+			return nil //nolint:nilerr // what cannot be read ends nothing
+		}
+		c := k.Store.In(tenant)
+		return c.Arm(ctx, c.ChannelTimer(store.WakeEnding, e.Ended, 0, k.Now().Add(MaxWait)))
 	}
 	if err := quarantine.Keep(ctx, k.Store, k.Blobs, stage, r.Body, reasonDeadLetter); err != nil || stage != desk.StageOutbound {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"buzon/internal/channel"
@@ -23,12 +24,9 @@ func (w *Webhook) take(ctx context.Context, c store.Company, ch desk.Channel, bo
 	}
 	batch := provider.Parse(ch, body)
 	in := intake{Webhook: w, c: c, body: body, salt: salt}
-	err := in.events(ctx, ch, channel.Change{
+	in.events(ch, channel.Change{
 		Messages: batch.Messages, Receipts: batch.Receipts, Consents: batch.Consents, Verdicts: batch.Verdicts,
 	})
-	if err != nil {
-		return err
-	}
 	for _, change := range batch.Changes {
 		known, err := in.change(ctx, ch, change)
 		if err != nil {
@@ -37,6 +35,9 @@ func (w *Webhook) take(ctx context.Context, c store.Company, ch desk.Channel, bo
 		if !known && batch.Rejected == "" {
 			batch.Rejected = channel.RejectOtherApp
 		}
+	}
+	if err := in.run(ctx); err != nil {
+		return err
 	}
 	for kind, n := range batch.Ignored {
 		w.Log.Debug("event ignored", "channel", ch.ID, "kind", kind, "count", n)
@@ -51,14 +52,73 @@ func (w *Webhook) take(ctx context.Context, c store.Company, ch desk.Channel, bo
 // intake makes the events of one body durable.
 type intake struct {
 	*Webhook
-	c    store.Company
-	body []byte
-	salt string
+	c     store.Company
+	body  []byte
+	salt  string
+	steps []step
+}
+
+// step makes one event durable. Those of one group keep their order.
+type step struct {
+	group string
+	do    func(context.Context) error
+}
+
+const (
+	// fewSteps are made one after the other, as nearly every body's are.
+	fewSteps = 16
+	// abreast is how many groups of a longer body are made durable side by side, so
+	// that 1,000 events are done before the provider's patience ends.
+	abreast = 32
+)
+
+// run makes all events durable; an error is that of the first that could not be.
+func (in *intake) run(ctx context.Context) error {
+	if len(in.steps) <= fewSteps {
+		for _, s := range in.steps {
+			if err := s.do(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var order []string
+	groups := map[string][]step{}
+	for _, s := range in.steps {
+		if groups[s.group] == nil {
+			order = append(order, s.group)
+		}
+		groups[s.group] = append(groups[s.group], s)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var all sync.WaitGroup
+	slots := make(chan struct{}, abreast)
+	for _, name := range order {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			for _, s := range groups[name] {
+				if context.Cause(ctx) != nil {
+					return
+				}
+				if err := s.do(ctx); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+func (in *intake) add(group string, do func(context.Context) error) {
+	in.steps = append(in.steps, step{group, do})
 }
 
 // change hands a part of a body to the channel that it names. false: some of it
 // names none that the signature of from's app may speak for (T5), and had no effect.
-func (in intake) change(ctx context.Context, from desk.Channel, change channel.Change) (bool, error) {
+func (in *intake) change(ctx context.Context, from desk.Channel, change channel.Change) (bool, error) {
 	reach, err := in.reach(ctx, from, change)
 	if err != nil || len(reach) == 0 {
 		return false, err
@@ -68,23 +128,22 @@ func (in intake) change(ctx context.Context, from desk.Channel, change channel.C
 		if err != nil {
 			return false, err
 		}
-		if err := in.verdict(ctx, ch, v); err != nil {
-			return false, err
-		}
+		in.events(ch, channel.Change{Verdicts: []desk.Verdict{v}})
 	}
 	change.Verdicts = nil
 	if len(reach) > 1 {
 		// Only templates belong to a whole account; the rest is some number's.
 		return len(change.Messages)+len(change.Receipts)+len(change.Consents) == 0, nil
 	}
-	return true, in.events(ctx, reach[0], change)
+	in.events(reach[0], change)
+	return true, nil
 }
 
 // reach lists the channels that a change may act on: the one with its number, or
 // without a number those of its account, and of these the ones of the company that
 // belong to the Meta app which signed for from. from itself answers for its own
 // number and account where no other channel has them, as after its deletion.
-func (in intake) reach(ctx context.Context, from desk.Channel, change channel.Change) ([]desk.Channel, error) {
+func (in *intake) reach(ctx context.Context, from desk.Channel, change channel.Change) ([]desk.Channel, error) {
 	var ids []string
 	own := false
 	if change.Number != "" {
@@ -124,7 +183,7 @@ func sameApp(a, b desk.Channel) bool { return a.MetaApp != "" && a.MetaApp == b.
 
 // channelOfTemplate is the one of channels that has the template; the first if none
 // has it.
-func (in intake) channelOfTemplate(ctx context.Context, channels []desk.Channel, providerID string) (desk.Channel, error) {
+func (in *intake) channelOfTemplate(ctx context.Context, channels []desk.Channel, providerID string) (desk.Channel, error) {
 	if len(channels) == 1 || providerID == "" {
 		return channels[0], nil
 	}
@@ -140,32 +199,23 @@ func (in intake) channelOfTemplate(ctx context.Context, channels []desk.Channel,
 	return channels[0], nil
 }
 
-// events makes what concerns one channel durable.
-func (in intake) events(ctx context.Context, ch desk.Channel, e channel.Change) error {
+// events adds what concerns one channel.
+func (in *intake) events(ch desk.Channel, e channel.Change) {
 	for _, m := range e.Messages {
-		if err := in.message(ctx, ch, m); err != nil {
-			return err
-		}
+		in.add(store.Hash(ch.ID, m.Person), func(ctx context.Context) error { return in.message(ctx, ch, m) })
 	}
 	for _, r := range e.Receipts {
-		if err := in.receipt(ctx, ch, r); err != nil {
-			return err
-		}
+		in.add(store.Hash(ch.ID, "receipt", r.Key()), func(ctx context.Context) error { return in.receipt(ctx, ch, r) })
 	}
 	for _, v := range e.Consents {
-		if err := in.consent(ctx, ch, v); err != nil {
-			return err
-		}
+		in.add(store.Hash(ch.ID, v.Person), func(ctx context.Context) error { return in.consent(ctx, ch, v) })
 	}
 	for _, v := range e.Verdicts {
-		if err := in.verdict(ctx, ch, v); err != nil {
-			return err
-		}
+		in.add(store.Hash(ch.ID, "verdict"), func(ctx context.Context) error { return in.verdict(ctx, ch, v) })
 	}
-	return nil
 }
 
-func (in intake) message(ctx context.Context, ch desk.Channel, m desk.Incoming) error {
+func (in *intake) message(ctx context.Context, ch desk.Channel, m desk.Incoming) error {
 	now := in.Now()
 	m.Channel, m.ReceivedAt, m.SentAt = ch.ID, now, in.plausible(m.SentAt)
 	age := max(in.RealNow().Sub(m.SentAt), 0)
@@ -186,7 +236,7 @@ const MaxInterruptAge = 10 * time.Minute
 
 // receipt writes a delivery status straight to the table. A failure is queued
 // first, every time it comes, since the channel or the person may be concerned.
-func (in intake) receipt(ctx context.Context, ch desk.Channel, r desk.Receipt) error {
+func (in *intake) receipt(ctx context.Context, ch desk.Channel, r desk.Receipt) error {
 	r.Channel, r.At = ch.ID, in.plausible(r.At)
 	if r.Enqueued {
 		r.At = in.Now() // it is compared with when we sent, by our own clock
@@ -202,14 +252,14 @@ func (in intake) receipt(ctx context.Context, ch desk.Channel, r desk.Receipt) e
 	return in.c.SaveReceipt(ctx, r)
 }
 
-func (in intake) consent(ctx context.Context, ch desk.Channel, v desk.Consent) error {
+func (in *intake) consent(ctx context.Context, ch desk.Channel, v desk.Consent) error {
 	v.Channel, v.At = ch.ID, in.plausible(v.At)
 	return in.enqueue(ctx, desk.InboundEvent{Consent: &v}, "consent", v.Person, fmt.Sprint(v.OptedIn), fmt.Sprint(v.At.UnixMilli()))
 }
 
 // enqueue hands an event to inbound; cause is what makes it the same when it comes
 // again.
-func (in intake) enqueue(ctx context.Context, e desk.InboundEvent, cause ...string) error {
+func (in *intake) enqueue(ctx context.Context, e desk.InboundEvent, cause ...string) error {
 	sealed, err := queue.Seal(desk.StageInbound, in.c.Tenant, e)
 	if err != nil {
 		return err
@@ -256,8 +306,9 @@ func groupOf(tenant string, e desk.InboundEvent) string {
 	return ""
 }
 
-func (in intake) verdict(ctx context.Context, ch desk.Channel, v desk.Verdict) error {
+func (in *intake) verdict(ctx context.Context, ch desk.Channel, v desk.Verdict) error {
 	v.Channel, v.At, v.ReceivedAt = ch.ID, in.plausible(v.At), in.Now()
+	v.Name, v.Language = shortened(v.Name), shortened(v.Language)
 	sealed, err := queue.Seal(desk.StageApprovals, in.c.Tenant, desk.ApprovalEvent{Verdict: v})
 	if err != nil {
 		return err
@@ -268,4 +319,15 @@ func (in intake) verdict(ctx context.Context, ch desk.Channel, v desk.Verdict) e
 		Dedup: store.Hash(in.c.Tenant, ch.ID, "verdict", store.BodyID(in.body), v.ProviderID, v.Event, v.State, fmt.Sprint(v.At.UnixMilli()), in.salt),
 		Body:  sealed,
 	})
+}
+
+// mostShown is how many characters are kept of a template's name and language in a
+// verdict: they are for people alone, the id says which template it is.
+const mostShown = 512
+
+func shortened(s string) string {
+	if r := []rune(s); len(r) > mostShown {
+		return string(r[:mostShown])
+	}
+	return s
 }

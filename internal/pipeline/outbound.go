@@ -163,16 +163,33 @@ func (d *drain) off() bool { return d.ch.Deleted || !d.ch.State.Answers() }
 // silent tells whether nothing at all may be sent to this person.
 func (d *drain) silent() bool { return d.off() || d.conv.OptedOut }
 
-// refusal is why the reply is not to be sent now, or empty: the channel is off, the
-// person wants nothing, it is no template and they were heard too long ago.
-func (d *drain) refusal(r desk.Reply) string {
+// refusal is why a reply of the turn is not to be sent now, or empty: the channel is
+// off or was since, the person wants nothing, it is no template and they were heard
+// too long ago, or it is one that must not be sent any more.
+func (d *drain) refusal(ctx context.Context, t desk.Turn, r desk.Reply) (string, error) {
 	switch {
-	case d.off():
-		return desk.ReasonDeactivated
+	case d.off() || !d.ch.EndedAt.IsZero() && !t.Made.After(d.ch.EndedAt):
+		return desk.ReasonDeactivated, nil
 	case d.conv.OptedOut:
-		return desk.ReasonOptedOut
-	case r.Type != desk.ReplyTemplate && !d.conv.InWindow(d.Now()):
-		return desk.ReasonWindow
+		return desk.ReasonOptedOut, nil
+	case r.Type != desk.ReplyTemplate:
+		if !d.conv.InWindow(d.Now()) {
+			return desk.ReasonWindow, nil
+		}
+		return "", nil
+	case r.Outgoing.Template == nil || r.Outgoing.Template.Template == "":
+		return "", nil // of an older version
 	}
-	return ""
+	v, err := d.c.Template(ctx, r.Outgoing.Template.Template)
+	switch {
+	case errors.Is(err, fault.NotFound):
+		return desk.ReasonTemplateStopped, nil
+	case err != nil:
+		return "", err
+	case !v.Active:
+		return desk.ReasonTemplateOff, nil
+	case !v.Sendable():
+		return desk.ReasonTemplateStopped, nil
+	}
+	return "", nil
 }

@@ -28,7 +28,11 @@ func (d *drain) send(ctx context.Context, t *store.StoredTurn, i int, recent []s
 			return err
 		}
 	}
-	if reason := d.refusal(*r); reason != "" {
+	reason, err := d.refusal(ctx, t.Turn, *r)
+	if err != nil {
+		return err
+	}
+	if reason != "" {
 		return d.refuse(ctx, t, r, reason)
 	}
 	if !timeFor(ctx, needed(*r)) {
@@ -44,6 +48,12 @@ func (d *drain) send(ctx context.Context, t *store.StoredTurn, i int, recent []s
 	}
 	if err := d.inTurn(ctx, t, *r); err != nil {
 		return err
+	}
+	if d.ch, err = d.c.Channel(ctx, d.ch.ID); err != nil { // it may have been switched off meanwhile
+		return err
+	}
+	if d.off() {
+		return d.refuse(ctx, t, r, desk.ReasonDeactivated)
 	}
 	if err := d.claim(ctx, t, i); err != nil {
 		return err
@@ -89,10 +99,25 @@ func (d *drain) notSent(ctx context.Context, t *store.StoredTurn, r *desk.Reply,
 		return d.later(ctx, t, r, e)
 	}
 	r.Status, r.Done, r.Reason = desk.Failed, true, e.Reason
+	if e.Reason == desk.ReasonOptedOut && e.Code != channel.CodeNotSent {
+		if err := d.optOut(ctx); err != nil {
+			return err
+		}
+	}
 	if err := d.record(ctx, t); err != nil || e.Code == channel.CodeNotSent {
 		return err
 	}
 	return d.goes(ctx) // it refuses this message: so it answers
+}
+
+// optOut keeps that the provider says the person wants nothing from this channel:
+// what else is unsent to them ends too.
+func (d *drain) optOut(ctx context.Context) error {
+	err := d.c.SaveConsent(ctx, desk.Consent{Channel: d.ch.ID, Person: d.conv.Person, At: d.Now()})
+	if err == nil {
+		d.conv.OptedOut = true // written at the end of the pass
+	}
+	return err
 }
 
 // unknown notes that nobody knows whether the reply went out. Its lease stays until

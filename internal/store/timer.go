@@ -63,6 +63,15 @@ func (c Company) timer(stage, owner string, version int64, due time.Time) Timer 
 	return Timer{ID: id, Tenant: c.Tenant, Stage: stage, Due: due}
 }
 
+// Arm writes a timer of its own; one that is there already is as good.
+func (c Company) Arm(ctx context.Context, t Timer) error {
+	err := c.Table.Write(ctx, t.Also()...)
+	if err == nil || errors.Is(err, fault.Conflict) {
+		return nil
+	}
+	return fmt.Errorf("timer %s: %w", t.ID, err)
+}
+
 // Also is the operation that arms the timer.
 func (t Timer) Also() Also { return Also{table.Create(t.item())} }
 
