@@ -264,7 +264,7 @@ func (c *call) try(v desk.Channel, creds channel.Credentials) (accepted bool, er
 // credentials reads what is stored of a channel's; nothing if there are none.
 func (c *call) credentials(id string) (channel.Credentials, error) {
 	var creds channel.Credentials
-	text, err := c.Secrets.Get(c.ctx(), c.company.CredentialsName(id))
+	text, err := c.Secrets.Fresh(c.ctx(), c.company.CredentialsName(id))
 	if errors.Is(err, fault.NotFound) {
 		return creds, nil
 	}

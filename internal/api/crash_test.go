@@ -221,10 +221,11 @@ var errNoSecrets = errors.New("secrets: connection refused")
 
 type noSecrets struct{ secret.Store }
 
-func (noSecrets) Put(context.Context, string, string) error    { return errNoSecrets }
-func (noSecrets) Get(context.Context, string) (string, error)  { return "", errNoSecrets }
-func (noSecrets) Delete(context.Context, string) error         { return errNoSecrets }
-func (noSecrets) Create(context.Context, string, string) error { return errNoSecrets }
+func (noSecrets) Put(context.Context, string, string) error     { return errNoSecrets }
+func (noSecrets) Get(context.Context, string) (string, error)   { return "", errNoSecrets }
+func (noSecrets) Fresh(context.Context, string) (string, error) { return "", errNoSecrets }
+func (noSecrets) Delete(context.Context, string) error          { return errNoSecrets }
+func (noSecrets) Create(context.Context, string, string) error  { return errNoSecrets }
 
 // TestNoSecrets: without a place for credentials no channel begins to work.
 func TestNoSecrets(t *testing.T) {

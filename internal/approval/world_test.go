@@ -356,9 +356,10 @@ func (s secrets) Get(_ context.Context, name string) (string, error) {
 	}
 	return v, nil
 }
-func (s secrets) Put(_ context.Context, name, value string) error { s[name] = value; return nil }
-func (s secrets) Create(context.Context, string, string) error    { return fault.Conflict }
-func (s secrets) Delete(_ context.Context, name string) error     { delete(s, name); return nil }
+func (s secrets) Fresh(ctx context.Context, name string) (string, error) { return s.Get(ctx, name) }
+func (s secrets) Put(_ context.Context, name, value string) error        { s[name] = value; return nil }
+func (s secrets) Create(context.Context, string, string) error           { return fault.Conflict }
+func (s secrets) Delete(_ context.Context, name string) error            { delete(s, name); return nil }
 
 // noBlobs has room for nothing: bodies here are short.
 type noBlobs struct{ blob.Store }

@@ -187,3 +187,31 @@ func TestADeadEndOfAChannelIsLookedAtAgain(t *testing.T) {
 		t.Errorf("fired: %v", fired)
 	}
 }
+
+// rotated gives old credentials until they are asked for past what is kept.
+type rotated struct{ credentials }
+
+func (rotated) Get(context.Context, string) (string, error)   { return `{"api_key":"old"}`, nil }
+func (rotated) Fresh(context.Context, string) (string, error) { return `{"api_key":"new"}`, nil }
+
+// keyed takes only one key.
+type keyed struct{ channel.Provider }
+
+func (p keyed) Send(ctx context.Context, a channel.Account, to string, out desk.Outgoing, ref string) (channel.Sent, error) {
+	if a.Credentials.APIKey != "new" {
+		return channel.Sent{}, &channel.Error{Verdict: channel.ChannelDown, Code: "401", Cause: desk.WaitCredential}
+	}
+	return p.Provider.Send(ctx, a, to, out, ref)
+}
+
+// TestNewCredentialsAreUsedByWhoIsWokenForThem, whatever this process has kept.
+func TestNewCredentialsAreUsedByWhoIsWokenForThem(t *testing.T) {
+	w := newWorld(t, options{})
+	w.out.Secrets = rotated{}
+	w.out.Providers["gupshup"] = keyed{w.out.Providers["gupshup"]}
+	w.commit("5700", nil, text("one"))
+	must(t, w.wake(t.Context(), "5700", true, 1))
+	if got := w.outcomes("5700")[0]; got.Status != desk.Accepted {
+		t.Errorf("%s %q", got.Status, got.Reason)
+	}
+}

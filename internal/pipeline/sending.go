@@ -222,7 +222,11 @@ func (d *drain) account(ctx context.Context) (channel.Provider, channel.Account,
 	if !ok {
 		return nil, account, &channel.Error{Verdict: channel.Refused, Code: channel.CodeNotSent, Reason: "provider_unknown"}
 	}
-	value, err := d.Secrets.Get(ctx, d.c.CredentialsName(d.ch.ID))
+	read := d.Secrets.Get
+	if d.fresh { // perhaps by new credentials
+		read = d.Secrets.Fresh
+	}
+	value, err := read(ctx, d.c.CredentialsName(d.ch.ID))
 	if errors.Is(err, fault.NotFound) || err == nil && json.Unmarshal([]byte(value), &account.Credentials) != nil {
 		return nil, account, &channel.Error{Verdict: channel.ChannelDown, Code: "no_credentials", Reason: "credentials_missing", Cause: desk.WaitCredential}
 	}

@@ -168,6 +168,8 @@ func (s *vault) Get(_ context.Context, name string) (string, error) {
 	return v, nil
 }
 
+func (s *vault) Fresh(ctx context.Context, name string) (string, error) { return s.Get(ctx, name) }
+
 func (s *vault) Put(_ context.Context, name, value string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

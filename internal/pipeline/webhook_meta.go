@@ -121,7 +121,7 @@ func (w *Webhook) credentialsOf(ctx context.Context, c store.Company, ch desk.Ch
 		return k.value, k.found, nil
 	}
 	k = keptCredentials{version: ch.Version, until: now.Add(w.Store.CacheFor)}
-	value, err := w.Secrets.Get(ctx, c.CredentialsName(ch.ID))
+	value, err := w.Secrets.Fresh(ctx, c.CredentialsName(ch.ID))
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return channel.Credentials{}, false, err
 	}

@@ -360,20 +360,22 @@ func (t watched) Get(ctx context.Context, keys ...table.Key) ([]table.Item, erro
 // credentials gives every channel the same.
 type credentials struct{}
 
-func (credentials) Get(context.Context, string) (string, error)  { return `{"api_key":"k"}`, nil }
-func (credentials) Put(context.Context, string, string) error    { return nil }
-func (credentials) Create(context.Context, string, string) error { return nil }
-func (credentials) Delete(context.Context, string) error         { return nil }
+func (credentials) Get(context.Context, string) (string, error)   { return `{"api_key":"k"}`, nil }
+func (credentials) Fresh(context.Context, string) (string, error) { return `{"api_key":"k"}`, nil }
+func (credentials) Put(context.Context, string, string) error     { return nil }
+func (credentials) Create(context.Context, string, string) error  { return nil }
+func (credentials) Delete(context.Context, string) error          { return nil }
 
 // linkSecrets holds one key set.
 var linkSecrets = fixedSecret(`{"current":"k1","keys":{"k1":"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}}`)
 
 type fixedSecret string
 
-func (s fixedSecret) Get(context.Context, string) (string, error) { return string(s), nil }
-func (fixedSecret) Put(context.Context, string, string) error     { return nil }
-func (fixedSecret) Create(context.Context, string, string) error  { return fault.Conflict }
-func (fixedSecret) Delete(context.Context, string) error          { return nil }
+func (s fixedSecret) Get(context.Context, string) (string, error)   { return string(s), nil }
+func (s fixedSecret) Fresh(context.Context, string) (string, error) { return string(s), nil }
+func (fixedSecret) Put(context.Context, string, string) error       { return nil }
+func (fixedSecret) Create(context.Context, string, string) error    { return fault.Conflict }
+func (fixedSecret) Delete(context.Context, string) error            { return nil }
 
 // memoryBlobs keeps objects in memory.
 type memoryBlobs struct {

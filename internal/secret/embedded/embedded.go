@@ -127,6 +127,9 @@ func (s *Store) Get(_ context.Context, name string) (string, error) {
 	return s.open(name)
 }
 
+// Fresh implements [secret.Store]: nothing is kept apart from the file.
+func (s *Store) Fresh(ctx context.Context, name string) (string, error) { return s.Get(ctx, name) }
+
 // Put implements [secret.Store]. The value is on the disk when it returns.
 func (s *Store) Put(_ context.Context, name, value string) error { return s.set(name, value, false) }
 

@@ -99,6 +99,8 @@ var cases = []struct {
 		for _, n := range []string{"", "/", "a", "/a/", "//a", "/a b", "/ñ", strings.Repeat("/p", secret.MaxParts+1), "/" + strings.Repeat("n", secret.MaxName)} {
 			_, err := c.Get(c.Context(), n)
 			c.refused(err, fault.Invalid)
+			_, err = c.Fresh(c.Context(), n)
+			c.refused(err, fault.Invalid)
 			c.refused(c.Put(c.Context(), n, "v"), fault.Invalid)
 			c.refused(c.Create(c.Context(), n, "v"), fault.Invalid)
 			c.refused(c.Delete(c.Context(), n), fault.Invalid)
@@ -130,13 +132,17 @@ func (c *check) holds(name, want string) {
 	c.Helper()
 	got, err := c.Get(c.Context(), name)
 	c.must(err)
-	if got != want {
-		c.Errorf("%s: got %q, want %q", name, got, want)
+	fresh, err := c.Fresh(c.Context(), name)
+	c.must(err)
+	if got != want || fresh != want {
+		c.Errorf("%s: got %q, fresh %q, want %q", name, got, fresh, want)
 	}
 }
 
 func (c *check) missing(name string) {
 	c.Helper()
 	_, err := c.Get(c.Context(), name)
+	c.refused(err, fault.NotFound)
+	_, err = c.Fresh(c.Context(), name)
 	c.refused(err, fault.NotFound)
 }

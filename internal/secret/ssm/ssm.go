@@ -96,6 +96,19 @@ func (s *Store) Get(ctx context.Context, name string) (string, error) {
 	if ok {
 		return value, nil
 	}
+	return s.read(ctx, name, writes)
+}
+
+// Fresh implements [secret.Store].
+func (s *Store) Fresh(ctx context.Context, name string) (string, error) {
+	if err := s.valid(name); err != nil {
+		return "", err
+	}
+	return s.read(ctx, name, s.forget(name))
+}
+
+// read asks SSM, and keeps the answer unless there were writes since.
+func (s *Store) read(ctx context.Context, name string, writes int) (string, error) {
 	var out struct{ Parameter struct{ Value *string } }
 	if err := s.call(ctx, "GetParameter", parameter{Name: s.prefix + name, WithDecryption: true}, &out); err != nil {
 		return "", s.explain(name, "ssm:GetParameter", err)

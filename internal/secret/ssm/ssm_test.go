@@ -173,6 +173,21 @@ func TestCache(t *testing.T) {
 	}
 }
 
+// TestFreshReadsPastTheCache, and what it brings is remembered.
+func TestFreshReadsPastTheCache(t *testing.T) {
+	s, f, _ := cachedStore()
+	must(t, s.Put(t.Context(), name, "old"))
+	if got := get(t, s, name); got != "old" {
+		t.Fatal(got)
+	}
+	f.values["/p"+name] = "new" // by another process
+	fresh, err := s.Fresh(t.Context(), name)
+	must(t, err)
+	if kept := get(t, s, name); fresh != "new" || kept != "new" {
+		t.Errorf("fresh %s, then %s", fresh, kept)
+	}
+}
+
 // TestAnOldValueIsNotRemembered: what a read brings home may be older than a
 // write that began or ended meanwhile.
 func TestAnOldValueIsNotRemembered(t *testing.T) {
