@@ -26,10 +26,6 @@ const (
 	noteUnsent    = "too_many_unsent"
 )
 
-// MaxUnsent is how many turns of a conversation may hold unsent replies: beyond
-// it messages are recorded and not answered, so that its item stays small.
-const MaxUnsent = 200
-
 // Worker handles the inbound queue.
 func (s *Inbound) Worker() *queue.Worker {
 	locale.Load()
@@ -137,7 +133,7 @@ func (s *Inbound) answer(ctx context.Context, c store.Company, conv desk.Convers
 		return s.tapped(ctx, c, conv, turn, references)
 	case !forBot(m.Content.Type):
 		turn.Note = noteNotForBot
-	case len(conv.Unsent) >= MaxUnsent:
+	case len(conv.Unsent) >= desk.MaxUnsent:
 		turn.Note = noteUnsent
 	default:
 		world, err := s.world(ctx, c, conv)
@@ -355,8 +351,8 @@ func (s *Inbound) wake(ctx context.Context, c store.Company, conv desk.Conversat
 	if len(conv.Unsent) == 0 {
 		return nil
 	}
-	dedup := store.Hash("wake", c.Tenant, conv.ID, fmt.Sprint(conv.Unsent[len(conv.Unsent)-1].Last))
-	return sendWake(ctx, s.Outbound, c, desk.Wake{Conversation: conv.ID}, dedup)
+	last := conv.Unsent[len(conv.Unsent)-1].Last
+	return sendWake(ctx, s.Outbound, c, desk.Wake{Conversation: conv.ID}, store.WakeID(c.Tenant, conv.ID, last))
 }
 
 func sendWake(ctx context.Context, q queue.Queue, c store.Company, w desk.Wake, dedup string) error {

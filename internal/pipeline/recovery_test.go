@@ -9,7 +9,6 @@ import (
 
 	"buzon/internal/channel"
 	"buzon/internal/desk"
-	"buzon/internal/pipeline"
 	"buzon/internal/queue"
 	"buzon/internal/store"
 	"buzon/internal/table"
@@ -196,7 +195,7 @@ func TestUnsentStaysSmall(t *testing.T) {
 	w := newWorld(t, options{})
 	w.longDialogues()
 	w.phone.moods = map[string]mood{"acme": limited}
-	for i := range pipeline.MaxUnsent + 20 {
+	for i := range desk.MaxUnsent + 20 {
 		w.deliver("acme", body(w.message(fmt.Sprintf("wamid.%d", i), "5700", "hola")))
 	}
 	w.settle(time.Minute)
@@ -208,7 +207,7 @@ func TestUnsentStaysSmall(t *testing.T) {
 			noted++
 		}
 	}
-	if len(conv.Unsent) != pipeline.MaxUnsent || len(turns) != pipeline.MaxUnsent+20 || noted != 20 {
+	if len(conv.Unsent) != desk.MaxUnsent || len(turns) != desk.MaxUnsent+20 || noted != 20 {
 		t.Errorf("%d unsent, %d recorded, %d of them not answered", len(conv.Unsent), len(turns), noted)
 	}
 }

@@ -19,9 +19,6 @@ const BaseURL = "https://graph.facebook.com"
 // version of the Graph API: the first part of every path.
 const version = "/v25.0/"
 
-// MaxBody is how many bytes a webhook body may have.
-const MaxBody = 3 << 20
-
 // Provider implements channel.Provider and channel.Templates. BaseURL and Now have
 // to be set.
 type Provider struct {
