@@ -37,12 +37,7 @@ func (r *run) sayMeta(person, fields string) metaMessage {
 	if answer.Status != 200 {
 		r.t.Fatalf("webhook answered %d", answer.Status)
 	}
-	var all []metaMessage
-	r.eventually("an answer to "+person, func() bool {
-		all = listed[metaMessage](r, "meta", person)
-		return len(all) > before && r.idle()
-	})
-	return all[len(all)-1]
+	return lastOf(r, "an answer to "+person, before, func() []metaMessage { return listed[metaMessage](r, "meta", person) })
 }
 
 // TestTheWholeWayByMeta goes from a signed message to a case, also for somebody who

@@ -184,15 +184,26 @@ func (r *run) eventually(what string, ok func() bool) {
 // gives the last.
 func (r *run) after(number string, n int) message {
 	r.t.Helper()
-	var all []message
-	r.eventually(fmt.Sprintf("message %d to %s", n+1, number), func() bool {
-		all = r.sent(number)
-		return len(all) > n && r.idle()
+	return lastOf(r, fmt.Sprintf("message %d to %s", n+1, number), n, func() []message { return r.sent(number) })
+}
+
+// lastOf waits until everything is quiet and the list is longer than n, and gives its
+// last. The list is read once it is quiet: one read before may lack what came last.
+func lastOf[M any](r *run, what string, n int, list func() []M) M {
+	r.t.Helper()
+	var all []M
+	r.eventually(what, func() bool {
+		if !r.idle() {
+			return false
+		}
+		all = list()
+		return len(all) > n
 	})
 	return all[len(all)-1]
 }
 
-// idle tells whether no queue holds anything.
+// idle tells whether no queue holds anything. The queues are looked at in the order
+// in which a message goes through them.
 func (r *run) idle() bool {
 	for _, stage := range stages {
 		visible, inFlight, dead, err := r.engine.(*embedded).queues.Queue(stage).Depth()
