@@ -36,7 +36,7 @@ func TestCheck(t *testing.T) {
 		{"and when the step was asked for", []step{{"a", []tool{absent}, goes}}, []string{"a"}, false, 1, "steps: 0 passed, 1 failed", ""},
 		{"so is a part of a step in CI", []step{{"a", nil, part}}, nil, true, 1, "steps: 1 passed, 1 failed", "half of it: no tool"},
 		{"only what is asked for runs", []step{{"a", nil, breaks}, {"b", nil, goes}}, []string{"b"}, false, 0, "steps: 1 passed, 0 failed", ""},
-		{"a name that is unknown", []step{{"a", nil, goes}}, []string{"z"}, false, 2, "steps [z]: not all known", ""},
+		{"a name that is unknown", []step{{"a", nil, goes}}, []string{"z"}, false, 2, "steps [z]: not all known; there are a", ""},
 	} {
 		var out strings.Builder
 		code := check(t.Context(), c.steps, c.names, 0, c.strict, &out)

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -52,6 +53,10 @@ func steps() []step {
 
 func main() {
 	fuzzTime := flag.Duration("fuzz", 0, "time for each fuzz target; 0: a few seconds each")
+	flag.Usage = func() {
+		fmt.Fprintf(os.Stderr, "check [FLAGS] [STEP…]: the named steps, or all of them: %s\n", strings.Join(namesOf(steps()), ", "))
+		flag.PrintDefaults()
+	}
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -131,9 +136,17 @@ func choose(all []step, names []string) ([]step, error) {
 		}
 	}
 	if len(chosen) != len(names) {
-		return nil, fmt.Errorf("steps %v: not all known", names)
+		return nil, fmt.Errorf("steps %v: not all known; there are %s", names, strings.Join(namesOf(all), ", "))
 	}
 	return chosen, nil
+}
+
+func namesOf(all []step) []string {
+	var names []string
+	for _, st := range all {
+		names = append(names, st.name)
+	}
+	return names
 }
 
 // goCommand is a step that is one go command.

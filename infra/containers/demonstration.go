@@ -122,7 +122,7 @@ func (d *demonstration) admin(ctx context.Context, c api.Command) (api.Done, err
 }
 
 func (d *demonstration) newSimulator(plan demo.Plan) (*simulator.Simulator, error) {
-	people := []simulator.Person{{Number: demo.NewNumber, Note: "somebody new, +" + demo.NewNumber}}
+	people := []simulator.Person{{Number: demo.NewNumber, Note: "somebody new"}}
 	for _, c := range plan.Demo.Clients {
 		if c.Phone != "" {
 			people = append(people, simulator.Person{Number: c.Phone, Name: c.Name, Note: "known to " + plan.Demo.Tenant.Name})

@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -20,7 +21,24 @@ import (
 	"buzon/internal/cloud"
 )
 
+const help = `buzon runs the whole of Buzón on this machine until an interrupt. It takes no arguments; its settings are
+environment variables, all optional:
+
+  PORT         where it listens on 127.0.0.1; 0 takes a free port (3000)
+  DATA         the folder of all that is kept (.buzon)
+  PUBLIC_URL   scheme and host that begin the links handed to people
+  LOG_LEVEL    debug, info, warn or error (info)
+  GUPSHUP_URL  scheme and host of Gupshup (its simulator)
+  META_URL     the same of Meta's Cloud API (its simulator)
+`
+
 func main() {
+	flag.Usage = func() { fmt.Fprint(os.Stderr, help) }
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "buzon:", err)
 		os.Exit(1)

@@ -67,6 +67,9 @@ func lintCommand(_ context.Context, w *world, args []string) error {
 // requests reads a file, or the standard input for -.
 func (w *world) requests(file string) ([]byte, error) {
 	in := io.NopCloser(w.in)
+	if file == "-" && typed(w.in) {
+		fmt.Fprintln(w.errs, "lint-template: reading a request from the terminal; Ctrl-D ends it, Ctrl-C gives up; FILE=request.json reads a file")
+	}
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
@@ -83,4 +86,14 @@ func (w *world) requests(file string) ([]byte, error) {
 		return nil, &trouble.Error{Text: fmt.Sprintf("%s: more than %d MiB", file, wording.MaxFile>>20), Mend: "put fewer requests into one file"}
 	}
 	return content, nil
+}
+
+// typed tells whether somebody has to type what is read from in.
+func typed(in io.Reader) bool {
+	f, ok := in.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

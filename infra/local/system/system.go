@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"buzon/infra/local/clock"
@@ -124,6 +125,9 @@ func (s *System) start(ctx context.Context) error {
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(s.config.Port))
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("setting PORT: %w; PORT=0 takes a free one", err)
+	}
 	if err != nil {
 		return fmt.Errorf("setting PORT: %w", err)
 	}
@@ -270,5 +274,5 @@ func people(p demo.Plan) []simulator.Person {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b simulator.Person) int { return cmp.Compare(a.Number, b.Number) })
-	return append(out, simulator.Person{Number: demo.NewNumber, Note: "somebody new, +" + demo.NewNumber})
+	return append(out, simulator.Person{Number: demo.NewNumber, Note: "somebody new"})
 }

@@ -265,7 +265,7 @@ func TestASecondProcessIsTurnedAway(t *testing.T) {
 		t.Errorf("second start on the folder: %v", err)
 	}
 	_, err = Start(t.Context(), Config{Settings: Settings{Data: folder(t), Port: portOf(t, r)}, NoSync: true})
-	if err == nil || !strings.HasPrefix(err.Error(), "setting PORT: ") {
+	if err == nil || !strings.HasPrefix(err.Error(), "setting PORT: ") || !strings.HasSuffix(err.Error(), "PORT=0 takes a free one") {
 		t.Errorf("second start on the port: %v", err)
 	}
 	r.want(200, "GET", "/health", "", "", nil)

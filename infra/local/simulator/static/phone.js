@@ -180,7 +180,7 @@
     }
     try {
       const answer = await call(path("messages"), Object.assign({from: number(), name: name()}, message));
-      say(answer.status === 200 ? "" : "The webhook answered " + answer.status + ".", answer.status !== 200);
+      say(refused(answer.status), answer.status !== 200);
       chat.scrollTop = chat.scrollHeight;
       generation++;
       poll();
@@ -189,6 +189,12 @@
       say("Not sent: " + problem.message, true);
       return false;
     }
+  }
+
+  function refused(status) {
+    if (status === 200) return "";
+    if (status === 404) return "The webhook answered 404: this channel was deleted, or its address was given a new secret, which the simulator does not know.";
+    return "The webhook answered " + status + ".";
   }
 
   function choose() {
