@@ -22,7 +22,7 @@ func main() {
 				"meta":    meta.Provider{BaseURL: c.Base("META_URL", meta.BaseURL), HTTP: c.HTTP(), Now: c.Now},
 			},
 			PublicURL: func() string { return public }, Share: c.Number("SENDERS", 1, 1000),
-			Now: c.Now, Sleep: cloud.Sleep, Log: c.Log,
+			Now: c.Now, RealNow: c.Now, Sleep: cloud.Sleep, Log: c.Log,
 		}
 		return sqs.Lambda(outbound.Worker(), c.Queue("OUTBOUND_QUEUE"))
 	})

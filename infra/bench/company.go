@@ -47,7 +47,7 @@ func found(ctx context.Context, s *store.Store, secrets secret.Store) error {
 		func() error { return c.MakeTenant(ctx, desk.Tenant{ID: tenant, Name: companyName, CreatedAt: s.Now()}) },
 		func() error { return c.SaveChannel(ctx, line, nil) },
 		func() error { return c.SaveBot(ctx, bot.DefaultSettings("es")) },
-		func() error { return secrets.Put(ctx, c.CredentialsName(line.ID), string(credentials)) },
+		func() error { return secrets.Put(ctx, c.CredentialsName(line), string(credentials)) },
 	}
 	for p := range numberOfProjects {
 		steps = append(steps, func() error { return addProject(ctx, c, p) })

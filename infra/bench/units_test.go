@@ -26,7 +26,7 @@ func TestUnits(t *testing.T) {
 		name string
 		row  row
 	}{
-		{"first message: greeting, projects", row{2, 6, 8, 3, 2, 5, 8, 0, 0, 0, 0}},
+		{"first message: greeting, projects", row{2, 6, 10, 4, 2, 5, 8, 0, 0, 0, 0}},
 		{"tap: project", row{2, 6, 5, 1, 1, 3, 4, 0, 0, 0, 0}},
 		{"tap: service group", row{2, 6, 5, 1, 1, 3, 4, 0, 0, 0, 0}},
 		{"tap: service", row{2, 6, 7, 1, 2, 5, 8, 0, 0, 0, 0}},

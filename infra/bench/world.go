@@ -96,7 +96,7 @@ func (w *world) wire(st *store.Store, own *secrets.Store, newID func() string) {
 	}
 	out := pipeline.Outbound{
 		Store: st, Blobs: w.blobs, Secrets: own, Keys: keys, Providers: providers, PublicURL: public,
-		Now: w.clock, Sleep: func(_ context.Context, d time.Duration) { w.pass(d) }, Log: log,
+		Now: w.clock, RealNow: w.clock, Sleep: func(_ context.Context, d time.Duration) { w.pass(d) }, Log: log,
 	}
 	w.in, w.out = in.Worker(), out.Worker()
 	edge := web.Options{Log: log, NewID: newID, Now: w.clock}

@@ -23,9 +23,12 @@ type account struct {
 	day   func(call) outcome
 }
 
-// theirs is a template as its provider has it; Category and State in capitals.
+// theirs is a template as its provider has it; Category, State and Type in capitals.
 type theirs struct {
 	ID, Name, Language, Category, State, Reason, Quality, Next string
+	// Type, Body and Data, which is the body with its buttons, are what Gupshup shows
+	// of its content; Components is what Meta shows.
+	Type, Body, Data, Components string
 }
 
 // asked is the request of a template: a form at Gupshup, JSON at Meta.

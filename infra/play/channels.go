@@ -53,7 +53,7 @@ func channels(ctx context.Context, p *play) {
 			p.refuses(ctx, admin, http.MethodPut, at("/state"), object{"state": "active"}, 409, "pending"),
 			p.refuses(ctx, admin, http.MethodPut, at("/queues"), object{"queues": []string{}}, 409, "pending"),
 			p.refuses(ctx, admin, http.MethodPut, at("/credentials"), object{"credentials": l.credentials()}, 409, "pending"),
-			p.refuses(ctx, admin, http.MethodPost, at("/templates"), notice("pronto"), 409, "channel_state"),
+			p.refuses(ctx, admin, http.MethodPost, at("/templates"), notice("pronto"), 409, "channel_off"),
 			p.refuses(ctx, admin, http.MethodPut, at("/state"), object{"state": "interrupted"}, 409, ""),
 		)
 	})

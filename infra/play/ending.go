@@ -173,7 +173,7 @@ func ending(ctx context.Context, p *play) {
 			return err
 		}
 		return errors.Join(
-			p.refuses(ctx, p.demo.AdminToken, http.MethodPost, at+"/templates", notice("tarde"), 409, "channel_state"),
+			p.refuses(ctx, p.demo.AdminToken, http.MethodPost, at+"/templates", notice("tarde"), 409, "channel_off"),
 			p.refuses(ctx, p.demo.AdminToken, http.MethodPost, "/v1/templates/"+v.ID+"/messages", object{"number": x.number, "params": object{"nombre": "Ana", "pedido": "1"}}, 409, ""),
 			p.refuses(ctx, p.demo.AdminToken, http.MethodPut, at+"/queues", object{"queues": []string{t.queue}}, 409, "channel_off"),
 		)

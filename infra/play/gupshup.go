@@ -26,6 +26,8 @@ const (
 	slow                    // take it, answer after a while
 	empty                   // 400: the wallet is empty
 	cut                     // drop the connection and take nothing: as lost as the answer
+	renege                  // 202, and then a failed receipt: the wallet is empty
+	prove                   // 202, and then a receipt of sent
 )
 
 // slowness is how long a slow answer takes.
@@ -168,8 +170,14 @@ func (g *gupshup) take(w http.ResponseWriter, r *http.Request) {
 	if !meet(w, o, func() (int, any) {
 		s.Lost = o == lose
 		s = g.keep(s, "9c0f0000-0000-4000-8000-")
-		if receipts && a != nil {
-			g.telling.Go(func() { g.enqueued(a.line, s) })
+		switch {
+		case a == nil:
+		case o == renege:
+			g.telling.Go(func() { g.tellLater(a.line, s, "failed") })
+		case o == prove:
+			g.telling.Go(func() { g.tellLater(a.line, s, "sent") })
+		case receipts:
+			g.telling.Go(func() { g.tellUntilHeard(a.line, statusEvent(a.line, s, "enqueued", s.At)) })
 		}
 		return http.StatusAccepted, object{"status": "submitted", "messageId": s.ID}
 	}) {
@@ -217,9 +225,8 @@ func meet(w http.ResponseWriter, o outcome, take func() (status int, body any)) 
 	return false
 }
 
-// enqueued tells the webhook that the message is taken, again until it is heard.
-func (g *gupshup) enqueued(l line, s sent) {
-	body := statusEvent(l, s, "enqueued", s.At)
+// tellUntilHeard tells the webhook of a channel something, again until it is heard.
+func (g *gupshup) tellUntilHeard(l line, body []byte) {
 	for try := range 40 {
 		resp, err := g.client.Post(l.WebhookURL, "application/json", bytes.NewReader(body))
 		if err == nil {

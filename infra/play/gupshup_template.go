@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -71,13 +72,13 @@ func (g *gupshup) list(w http.ResponseWriter, r *http.Request) {
 
 // gupshup is a template as Gupshup shows it.
 func (t theirs) gupshup(l line) object {
-	meta := object{"appId": l.AppID}
+	meta := object{"appId": l.AppID, "data": t.Body}
 	if t.Next != "" {
 		meta["correctCategory"] = t.Next
 	}
 	o := object{
 		"id": t.ID, "appId": l.AppID, "elementName": t.Name, "languageCode": t.Language, "category": t.Category, "status": t.State,
-		"templateType": "TEXT", "containerMeta": string(encode(meta)), "createdOn": 1700000000000,
+		"templateType": cmp.Or(t.Type, "TEXT"), "data": t.Data, "containerMeta": string(encode(meta)), "createdOn": 1700000000000,
 	}
 	for key, value := range map[string]string{"reason": t.Reason, "quality": t.Quality} {
 		if value != "" {
@@ -105,7 +106,13 @@ func (g *gupshup) submit(w http.ResponseWriter, r *http.Request) {
 	name := f.Get("elementName")
 	meet(w, a.meets(call{kind: "submit", name: name}), func() (int, any) {
 		id := g.uuid("b")
-		t := theirs{ID: id, Name: name, Language: f.Get("languageCode"), Category: f.Get("category")}
+		t := theirs{ID: id, Name: name, Language: f.Get("languageCode"), Category: f.Get("category"), Type: f.Get("templateType"), Body: f.Get("content")}
+		t.Data = t.Body
+		var buttons []struct{ Text string }
+		_ = json.Unmarshal([]byte(f.Get("buttons")), &buttons) // requestable has read them
+		for _, b := range buttons {
+			t.Data += " | [" + b.Text + "]"
+		}
 		if !a.accept(asked{ID: id, Name: name, Form: f}, t) {
 			return http.StatusBadRequest, object{"status": "error", "message": "Template Already exists with same namespace and elementName and languageCode"}
 		}

@@ -119,6 +119,7 @@ var chapters = []chapter{
 	{"clock", clock},
 	{"outage", outage},
 	{"an hour's refusal", refusal},
+	{"failures told later", later},
 	{"crashes", crashes},
 	{"crashes of channels", channelCrashes},
 	{"end", end},

@@ -207,6 +207,9 @@ func (m *meta) list(w http.ResponseWriter, r *http.Request) {
 			if t.Quality != "" {
 				o["quality_score"] = object{"score": t.Quality}
 			}
+			if t.Components != "" && strings.Contains(q.Get("fields"), "components") {
+				o["components"] = json.RawMessage(t.Components)
+			}
 			items = append(items, o)
 		}
 		paging := object{"cursors": object{"before": "CURSOR" + strconv.Itoa(from), "after": "CURSOR" + strconv.Itoa(from+len(list))}}
@@ -233,7 +236,7 @@ func (m *meta) submit(w http.ResponseWriter, r *http.Request) {
 	}
 	meetMeta(w, a.meets(call{kind: "submit", name: text("name")}), func() (int, any) {
 		id := m.outbox.number()
-		t := theirs{ID: id, Name: text("name"), Language: text("language"), Category: text("category")}
+		t := theirs{ID: id, Name: text("name"), Language: text("language"), Category: text("category"), Components: string(encode(body["components"]))}
 		if !a.accept(asked{ID: id, Name: t.Name, JSON: body}, t) {
 			e := metaError(100, "Invalid parameter")
 			e["error"].(object)["error_subcode"] = 2388024

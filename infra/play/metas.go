@@ -181,6 +181,10 @@ func metas(ctx context.Context, p *play) {
 		}
 		return nil
 	})
+	p.check("who stops marketing messages gets no marketing template, 409 by its own name, and all else; resumed they get it; older and repeated words change nothing", func() error {
+		return p.marketing(ctx, a.main)
+	})
+	p.check("a one-time code reaches the person and is shown to nobody else", func() error { return p.code(ctx, a.main) })
 	p.check("webhooks about templates name the account alone and come to the app's address: they reach the number of that account", func() error {
 		v, err := p.request(ctx, a.second, invitation("de_la_segunda"))
 		if err != nil {

@@ -136,7 +136,7 @@ func workspace(ctx context.Context, p *play) {
 			p.refuses(ctx, agent, http.MethodPost, path, object{"number": x.number, "params": object{"nombre": "Ana"}}, 422, "params.pedido required"),
 			p.refuses(ctx, agent, http.MethodPost, path, object{"number": x.number, "params": object{"nombre": "Ana", "pedido": "1", "color": "rojo"}}, 422, "params.color unknown_parameter"),
 			p.refuses(ctx, agent, http.MethodPost, path, object{"number": x.number, "body": "Otro texto"}, 422, ""),
-			p.refuses(ctx, agent, http.MethodPost, path, object{"params": object{"nombre": "Ana", "pedido": "1"}}, 422, "number required"),
+			p.refuses(ctx, agent, http.MethodPost, path, object{"params": object{"nombre": "Ana", "pedido": "1"}}, 422, "number number_or_contact"),
 		)
 	})
 	p.files(ctx, b, campaign)

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"buzon/internal/bot"
 	"buzon/internal/desk"
@@ -95,6 +96,55 @@ func putBot(c *call) error {
 			return checkProjectCode(c, o, v.ProjectCode)
 		},
 		func(_ desk.BotSettings, v *desk.BotSettings) error { return c.company.SaveBot(c.ctx(), *v) })
+}
+
+// botFields are the settings that a problem of the dialogue is about; those of the
+// catalogue are not here.
+var botFields = map[string]string{
+	bot.ProblemProjectCodeUnknown:  "project_code",
+	bot.ProblemTemplateMissing:     "create_case_template",
+	bot.ProblemTemplateInactive:    "create_case_template",
+	bot.ProblemTemplateNotApproved: "create_case_template",
+	bot.ProblemMenuWithoutCase:     "menu",
+}
+
+// listBotWarnings tells why dialogues cannot end in a form as the settings want it
+// (Q9), on any channel that is switched on.
+func listBotWarnings(c *call) error {
+	q := c.query()
+	if err := q.err(); err != nil {
+		return err
+	}
+	settings, err := c.botSettings()
+	if err != nil {
+		return err
+	}
+	cat, err := c.company.FreshCatalogue(c.ctx())
+	if err != nil {
+		return err
+	}
+	templates, err := c.company.AllTemplates(c.ctx())
+	if err != nil {
+		return err
+	}
+	on, err := c.answeringChannels()
+	if err != nil {
+		return err
+	}
+	var codes []string
+	for _, id := range on {
+		own := filter(templates, func(t desk.Template) bool { return t.Channel == id })
+		codes = append(codes, bot.Problems(bot.World{Settings: settings, Offered: cat.Offered(), Templates: own})...)
+	}
+	slices.Sort(codes)
+	codes, next, err := page(q, slices.Compact(codes), oldestFirst, func(code string) (time.Time, string) { return time.Time{}, code })
+	if err != nil {
+		return err
+	}
+	words := c.words()
+	return answerList(c, codes, next, func(code string) web.FieldProblem {
+		return web.FieldProblem{Field: botFields[code], Code: code, Detail: words.Text("problem." + code)}
+	})
 }
 
 // checkProjectCode: a code names one of the company's projects (S1-07).

@@ -10,6 +10,7 @@ import (
 
 	"buzon/internal/desk"
 	"buzon/internal/fault"
+	"buzon/internal/locale"
 	"buzon/internal/store"
 	"buzon/internal/web"
 )
@@ -132,6 +133,21 @@ func (c *call) ok(version int64, body any) error {
 }
 
 func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// words are the texts in the caller's language.
+func (c *call) words() *locale.Locale {
+	return locale.For(locale.Match(c.r.Header.Get("Accept-Language"), ""))
+}
+
+// stateWord is what people call the state of a template or a case in the caller's
+// language. A provider's word that we do not know stays as it came.
+func (c *call) stateWord(state string) string {
+	const family = "state."
+	if words := c.words(); words.Has(family + state) {
+		return words.Text(family + state)
+	}
+	return state
+}
 
 // later logs what went wrong behind an answer that stands: a timer does again what
 // was left.

@@ -28,14 +28,9 @@ var campaigns = resource[desk.Campaign, *desk.Campaign]{
 		return c.company.SaveCampaign(c.ctx(), was, v, also)
 	},
 	del: func(c *call, v desk.Campaign) error {
-		all, err := c.allChannels()
-		if err != nil {
-			return err
-		}
-		if err := c.unassigned(all, func(t desk.Template) bool { return slices.Contains(t.Campaigns, v.ID) }); err != nil {
-			return err
-		}
-		return c.company.DeleteCampaign(c.ctx(), v)
+		return c.company.DeleteCampaign(c.ctx(), v, func() (bool, error) {
+			return c.assigned(func(t desk.Template) bool { return slices.Contains(t.Campaigns, v.ID) })
+		})
 	},
 	read: func(_ *call, o *web.Object, v *desk.Campaign) error {
 		o.Text("name", &v.Name, nameRule)

@@ -114,8 +114,8 @@ func getCase(c *call) error {
 }
 
 // patchCase changes state, closing reason and priority. A change of state writes
-// a line of history in the same transaction; one that is not allowed is a 409.
-// What changes nothing writes nothing.
+// a line of history in the same transaction, and so does a new closing reason; a move
+// that is not allowed is a 409. What changes nothing writes nothing.
 func patchCase(c *call) error {
 	return change(c, c.theCase, func(v desk.Case) any { return viewCase(v) },
 		func(o *web.Object, v *desk.Case) error {
@@ -142,26 +142,33 @@ func (c *call) saveCase(was desk.Case, v *desk.Case) error {
 	}
 	now := c.now()
 	v.ChangedAt = now
-	if was.State == v.State {
+	moved, said := was.State != v.State, v.ClosingReason != "" && was.ClosingReason != v.ClosingReason
+	if !moved && !said {
 		return c.company.SaveCase(c.ctx(), was, *v)
 	}
-	if !desk.CanMove(was.State, v.State) {
-		params := map[string]string{"from": string(was.State), "to": string(v.State)}
+	if moved && !desk.CanMove(was.State, v.State) {
+		params := map[string]string{"from": c.stateWord(string(was.State)), "to": c.stateWord(string(v.State))}
 		return &web.Refused{
 			Status: http.StatusConflict, Code: "invalid_state", Params: params,
 			Problems: []fault.Problem{{Field: "state", Code: "invalid_state", Params: params}},
 		}
 	}
-	v.ClosedAt = now
-	if v.State.Open() {
+	switch {
+	case v.State.Open():
 		v.ClosedAt = time.Time{}
+	case moved:
+		v.ClosedAt = now
 	}
-	// The line's id derives from the version that it leaves: there is one move
+	// The line's id derives from the version that it leaves: there is one line
 	// from each.
-	return c.company.AddToCase(c.ctx(), was, *v, desk.CaseEvent{
+	line := desk.CaseEvent{
 		ID: store.Hash("moved", v.ID, strconv.FormatInt(was.Version, 10)), Case: v.ID, Kind: desk.CaseMoved,
 		From: was.State, To: v.State, By: c.me.ID, At: now,
-	})
+	}
+	if said {
+		line.Text = v.ClosingReason
+	}
+	return c.company.AddToCase(c.ctx(), was, *v, line)
 }
 
 // postCaseConversation links another conversation to a case, with a line of history;
@@ -215,7 +222,7 @@ type eventView struct {
 	Text *string    `json:"text"`
 	From *string    `json:"from"`
 	To   *string    `json:"to"`
-	By   *string    `json:"by"` // specialist id; null: the person
+	By   *string    `json:"by"` // specialist id; null: the person, or the system
 	At   *time.Time `json:"at"`
 }
 

@@ -1,11 +1,8 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -35,10 +32,7 @@ const (
 // credentials, and its templates are looked up (S3-08). One that was rejected may
 // be approved after all (Q21).
 //
-// The credentials are written first. If the call ends in between, the channel is
-// still pending and the next approval replaces them. Of two approvals at the same
-// moment one is refused; then the credentials may be those that it sent, and
-// PUT …/credentials puts that right.
+// Of two approvals at the same moment one is refused, and its credentials are gone.
 func postApproval(c *call) error {
 	var creds channel.Credentials
 	k := channelChange{}
@@ -59,10 +53,7 @@ func postApproval(c *call) error {
 			return err
 		}
 		v.State, v.Cause, v.Rejection = desk.ChannelActive, "", nil
-		if err := c.keepCredentials(v, creds); err != nil {
-			return err
-		}
-		return c.connect(was, *v, k.status)
+		return c.publish(was, v, creds, func(also store.Also) error { return c.connect(was, *v, k.status, also) })
 	}
 	return k.run(c)
 }
@@ -70,14 +61,14 @@ func postApproval(c *call) error {
 // connect writes a channel that begins to work, and that waits for nothing. Its
 // templates are looked up at once; a timer that is due in the same write does it
 // where that breaks off.
-func (c *call) connect(was, v desk.Channel, status store.ChannelStatus) error {
+func (c *call) connect(was, v desk.Channel, status store.ChannelStatus, also store.Also) error {
 	now := c.now()
 	timer := c.company.ChannelTimer(store.WakeSync, v.ID, v.Version, now)
 	sync := status.Sync
 	sync.Armed = timer.Due
-	also := c.company.KeepSync(v.ID, sync, timer)
+	also = append(also, c.company.KeepSync(v.ID, sync, timer)...)
 	if wait := status.Wait; wait.Cause != "" {
-		wait.Wait = desk.Wait{}
+		wait.Wait, wait.WellAt = desk.Wait{}, now
 		also = append(also, c.company.KeepWait(v.ID, wait)...)
 	}
 	if err := c.company.ConnectChannel(c.ctx(), was, v, also); err != nil {
@@ -120,7 +111,7 @@ func putCredentials(c *call) error {
 			return errPending()
 		}
 		var err error
-		if creds, err = c.credentials(v.ID); err != nil {
+		if creds, err = c.credentials(*v); err != nil {
 			return err
 		}
 		if !o.Has("credentials") {
@@ -138,19 +129,20 @@ func putCredentials(c *call) error {
 		wait := k.status.Wait
 		if wait.Cause == desk.WaitCredential {
 			if wait.NotBefore = c.now(); accepted {
-				wait.Wait = desk.Wait{}
+				wait.Wait, wait.WellAt = desk.Wait{}, c.now()
 			}
 			also = c.company.KeepWait(v.ID, wait)
 		}
 		if accepted && v.State == desk.ChannelInterrupted && v.Cause == desk.WaitCredential {
 			v.State, v.Cause = desk.ChannelActive, ""
 		}
-		if err := c.keepCredentials(v, creds); err != nil {
+		err = c.publish(was, v, creds, func(more store.Also) error {
+			return c.company.ConnectChannel(c.ctx(), was, *v, append(also, more...))
+		})
+		if err != nil {
 			return err
 		}
-		if err := c.company.ConnectChannel(c.ctx(), was, *v, also); err != nil {
-			return err
-		}
+		c.later("old credentials not removed", c.removeCredentials(was))
 		k.status.Wait = wait
 		if accepted {
 			c.later("templates not submitted", c.submitWaiting(v.ID))
@@ -221,14 +213,14 @@ func readCredentials(o *web.Object, v *desk.Channel, creds *channel.Credentials)
 // visible: keys and tokens are visible ASCII, so that they may stand in a header.
 func visible(s string) (code string) {
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "invalid"
+		return "not_visible_ascii"
 	}
 	return ""
 }
 
 func onlyDigits(s string) (code string) {
 	if strings.Trim(s, "0123456789") != "" {
-		return "invalid"
+		return "not_digits"
 	}
 	return ""
 }
@@ -259,38 +251,4 @@ func (c *call) try(v desk.Channel, creds channel.Credentials) (accepted bool, er
 		return false, in.Err()
 	}
 	return err == nil, nil
-}
-
-// credentials reads what is stored of a channel's; nothing if there are none.
-func (c *call) credentials(id string) (channel.Credentials, error) {
-	var creds channel.Credentials
-	text, err := c.Secrets.Fresh(c.ctx(), c.company.CredentialsName(id))
-	if errors.Is(err, fault.NotFound) {
-		return creds, nil
-	}
-	if err != nil {
-		return creds, fmt.Errorf("channel %s: credentials: %w", id, err)
-	}
-	if json.Unmarshal([]byte(text), &creds) != nil { // the decoder's error could quote them
-		return creds, fmt.Errorf("channel %s: credentials: not readable", id)
-	}
-	return creds, nil
-}
-
-// keepCredentials stores them and notes in v what they say of it.
-func (c *call) keepCredentials(v *desk.Channel, creds channel.Credentials) error {
-	v.MetaApp = ""
-	if v.Provider == desk.ProviderMeta {
-		v.MetaApp = store.Hash(c.company.Tenant, "meta app", creds.AppSecret)
-	}
-	var text bytes.Buffer
-	e := json.NewEncoder(&text)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(creds); err != nil {
-		return fmt.Errorf("channel %s: credentials: %w", v.ID, err)
-	}
-	if err := c.Secrets.Put(c.ctx(), c.company.CredentialsName(v.ID), strings.TrimSpace(text.String())); err != nil {
-		return fmt.Errorf("channel %s: credentials: %w", v.ID, err)
-	}
-	return nil
 }

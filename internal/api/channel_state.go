@@ -2,9 +2,8 @@ package api
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
-	"reflect"
 	"slices"
 	"time"
 
@@ -78,11 +77,11 @@ func putChannelState(c *call) error {
 	k.save = func(was desk.Channel, v *desk.Channel) error {
 		impact = desk.Impact{}
 		switch {
-		case was.State == v.State:
-			return errUnchanged
+		case was.State == v.State: // nothing but the version changes
+			return c.company.SaveChannel(c.ctx(), *v, nil)
 		case v.State == desk.ChannelActive:
 			v.Cause = ""
-			if err := c.connect(was, *v, k.status); err != nil {
+			if err := c.connect(was, *v, k.status, nil); err != nil {
 				return err
 			}
 			k.status.Wait = store.StoredWait{}
@@ -92,9 +91,10 @@ func putChannelState(c *call) error {
 		if err != nil {
 			return err
 		}
-		if err := c.switchOff(was, v); err != nil {
+		if err := c.switchOff(was, v, nil); err != nil {
 			return err
 		}
+		c.end(*v)
 		impact = counted
 		return nil
 	}
@@ -102,63 +102,53 @@ func putChannelState(c *call) error {
 }
 
 // switchOff writes that a channel works no more, with a timer that ends what is left
-// then, and ends what is under way on it. Where that breaks off after the write, the
-// event or the timer does it.
-func (c *call) switchOff(was desk.Channel, v *desk.Channel) error {
+// then. What is under way on it is for end to end.
+func (c *call) switchOff(was desk.Channel, v *desk.Channel, also store.Also) error {
 	now := c.now()
-	v.State, v.Cause, v.EndedAt, v.Queues = desk.ChannelInactive, "", now, nil
+	v.State, v.Cause, v.EndedAt, v.EndedBy, v.Queues = desk.ChannelInactive, "", now, c.me.ID, nil
 	again := c.company.ChannelTimer(store.WakeEnding, v.ID, v.Version, now.Add(endAgain))
-	if err := c.company.ConnectChannel(c.ctx(), was, *v, again.Also()); err != nil {
-		return err
-	}
+	return c.company.ConnectChannel(c.ctx(), was, *v, append(also, again.Also()...))
+}
+
+// end ends what is under way on a channel that switchOff has written. Where that breaks
+// off, the event or the timer does it.
+func (c *call) end(v desk.Channel) {
 	ctx, cancel := context.WithTimeout(c.ctx(), endTime)
 	defer cancel()
-	_, err := c.company.EndInteractions(ctx, v.ID, now)
+	_, err := c.company.EndInteractions(ctx, v.ID, v.EndedBy, v.EndedAt, v.EndedAt)
 	c.later("cases of a channel not ended", err)
-	c.later("end of a channel not queued", c.sendInbound(v.ID, store.Hash("ended", v.ID, etag(was.Version)), desk.InboundEvent{Ended: v.ID}))
-	return nil
+	c.later("end of a channel not queued", c.sendInbound(v.ID, store.Hash("ended", v.ID, etag(v.Version)), desk.InboundEvent{Ended: v.ID}))
 }
 
 // deleteChannel leaves a tombstone, in any state: what was recorded reads on (S3-16,
-// Q33). Called again on one it removes the credentials that a call which broke off
-// has left, and finds nothing.
+// Q33). What it could send with is removed; what its webhooks are verified by stays, so
+// that what is posted afterwards is still recorded. Called again it removes the
+// credentials that a call which broke off has left, and finds nothing.
 func deleteChannel(c *call) error {
 	load := func() (desk.Channel, error) {
 		if v, err := c.anyChannel(); err == nil && v.Deleted {
-			if err := c.forgetCredentials(v); err != nil {
+			if err := store.Retry(func() error { _, err := c.sweep(v.ID); return err }); err != nil {
 				return v, err
 			}
 		}
 		return c.channel()
 	}
 	return remove(c, load, func(was desk.Channel) error {
-		v := was
-		v.Deleted, v.Rejection = true, nil
-		if err := c.switchOff(was, &v); err != nil {
+		creds, err := c.credentials(was)
+		if err != nil && !errors.Is(err, errDamaged) { // which verify nothing
 			return err
 		}
-		return c.forgetCredentials(v)
-	})
-}
-
-// forgetCredentials removes what a deleted channel could send with. What its
-// webhooks are verified by stays: what is posted afterwards is still recorded.
-func (c *call) forgetCredentials(v desk.Channel) error {
-	creds, err := c.credentials(v.ID)
-	if err != nil {
-		return err
-	}
-	kept := channel.Credentials{AppSecret: creds.AppSecret, VerifyToken: creds.VerifyToken}
-	switch {
-	case kept == channel.Credentials{}:
-		if err := c.Secrets.Delete(c.ctx(), c.company.CredentialsName(v.ID)); err != nil {
-			return fmt.Errorf("channel %s: credentials: %w", v.ID, err)
+		v := was
+		v.Deleted, v.Rejection = true, nil
+		kept := channel.Credentials{AppSecret: creds.AppSecret, VerifyToken: creds.VerifyToken}
+		err = c.publish(was, &v, kept, func(also store.Also) error { return c.switchOff(was, &v, also) })
+		if err != nil {
+			return err
 		}
-		return nil
-	case kept == creds:
-		return nil
-	}
-	return c.keepCredentials(&v, kept)
+		removed := c.removeCredentials(was)
+		c.end(v)
+		return removed
+	})
 }
 
 // putChannelQueues sets the queues in which a number works.
@@ -169,7 +159,7 @@ func putChannelQueues(c *call) error {
 			case desk.ChannelPending:
 				return errPending()
 			case desk.ChannelInactive:
-				return &web.Refused{Status: http.StatusConflict, Code: "channel_off"}
+				return answering(*v)
 			}
 			if !o.Has("queues") {
 				o.Add("queues", "required")
@@ -179,10 +169,9 @@ func putChannelQueues(c *call) error {
 			})
 		},
 		save: func(was desk.Channel, v *desk.Channel) error {
-			if reflect.DeepEqual(was.Queues, v.Queues) || len(was.Queues)+len(v.Queues) == 0 {
-				return errUnchanged
-			}
-			return c.company.SaveChannel(c.ctx(), *v, nil)
+			return c.assign(without(v.Queues, was.Queues), nil, func(also store.Also) error {
+				return c.company.SaveChannel(c.ctx(), *v, also)
+			})
 		},
 	}
 	return k.run(c)

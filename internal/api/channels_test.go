@@ -151,7 +151,7 @@ func TestS3_08Approval(t *testing.T) {
 	play(t, s, []step{
 		{say: "nothing", call: "POST " + path + "/approval", body: `{}`, want: "422 identifier required, credentials required"},
 		{say: "all problems at once", call: "POST " + path + "/approval", body: `{"identifier":"123456","credentials":{"app_id":"a/b","api_key":"a b","phone_number_id":"x","secret":"x"}}`,
-			want: "422 identifier invalid_phone, credentials.app required, credentials.app_id invalid, credentials.api_key invalid, credentials.phone_number_id invalid, credentials.secret unknown_field"},
+			want: "422 identifier invalid_phone, credentials.app required, credentials.app_id invalid, credentials.api_key not_visible_ascii, credentials.phone_number_id not_digits, credentials.secret unknown_field"},
 		{say: "credentials of another kind", call: "POST " + path + "/approval", body: `{"identifier":"5215550002222","credentials":"x"}`, want: "422 credentials wrong_type"},
 		{say: "16 digits", call: "POST " + path + "/approval", body: strings.Replace(gupshupBody, "+52 1 555 000 2222", "1234567890123456", 1), want: "422 identifier invalid_phone"},
 		{say: "a key that is too long", call: "POST " + path + "/approval", body: strings.Replace(gupshupBody, `"key-canary-1"`, `"`+short+`k","partner_token":"`+long+`k"`, 1), want: "422 credentials.api_key too_long, credentials.partner_token too_long"},
@@ -161,6 +161,9 @@ func TestS3_08Approval(t *testing.T) {
 		{say: "ids that are longer than any", call: "POST " + metaPath + "/approval",
 			body: strings.NewReplacer("200000000000001", strings.Repeat("2", MaxProviderID+1), "secret-canary", short+"k").Replace(metaBody),
 			want: "422 credentials.phone_number_id too_long, credentials.app_secret too_long"},
+		{say: "ids of Meta's with a plus or a dash", call: "POST " + metaPath + "/approval",
+			body: strings.NewReplacer("200000000000001", "+1202", "100000000000001", "1-2", "secret-canary", "secret-…", "verify-canary", "vér").Replace(metaBody),
+			want: "422 credentials.phone_number_id not_digits, credentials.business_account_id not_digits, credentials.app_secret not_visible_ascii, credentials.verify_token not_visible_ascii"},
 		{say: "both at their longest", call: "POST " + path + "/approval",
 			body: strings.NewReplacer("+52 1 555 000 2222", "5215550004444", `"key-canary-1"`, `"`+strings.Repeat(`\"`, MaxShortCredential)+`","partner_token":"`+strings.Repeat(`\\`, MaxCredential)+`"`).Replace(gupshupBody),
 			want: `200 identifier="5215550004444"`},
@@ -182,7 +185,7 @@ func TestS3_08Approval(t *testing.T) {
 		t.Errorf("Meta's app is %q", ch.MetaApp)
 	}
 	want := `{"access_token":"access-canary","app_secret":"secret-canary","verify_token":"verify-canary"}`
-	if got := must(s.secrets.Get(t.Context(), s.demo.CredentialsName(otherMeta))); got != want {
+	if got := s.kept(otherMeta); got != want {
 		t.Errorf("credentials %s, want %s", got, want)
 	}
 	if got, err := s.demo.ChannelOfNumber(t.Context(), "200000000000002"); got != otherMeta || err != nil {
@@ -293,8 +296,7 @@ func TestCredentialsAreTried(t *testing.T) {
 		if a := s.ok(200, "GET", "/v1/channels/"+id, ""); a.get("state") != c.state {
 			t.Errorf("%s: %s", c.name, a.text)
 		}
-		_, err := s.secrets.Get(t.Context(), s.demo.CredentialsName(id))
-		if kept := err == nil; kept != (c.status == 200) {
+		if kept := len(s.secretsOf(id)) > 0; kept != (c.status == 200) {
 			t.Errorf("%s: credentials kept: %v", c.name, kept)
 		}
 		assertNoCanary(t, s)
@@ -374,14 +376,18 @@ func TestPutCredentials(t *testing.T) {
 		}
 		shown := s.ok(200, "GET", "/v1/channels/"+id, "")
 		wait, _ := shown.get("waiting.cause").(string)
-		if until := must(s.demo.ChannelWait(t.Context(), id)).NotBefore; wait != "" && until.Before(far) {
+		stored := must(s.demo.ChannelWait(t.Context(), id))
+		if wait != "" && stored.NotBefore.Before(far) {
 			wait += " now"
+		}
+		if mended := c.wait == ""; stored.WellAt.IsZero() == mended {
+			t.Errorf("%s: well since %v", c.name, stored.WellAt)
 		}
 		if shown.get("state") != c.state || wait != c.wait {
 			t.Errorf("%s: state %v, waiting %q: %s", c.name, shown.get("state"), wait, shown.text)
 		}
 		key := map[int]string{200: "key-canary-2", 422: "key-canary-1"}[c.status]
-		if got := must(s.secrets.Get(t.Context(), s.demo.CredentialsName(id))); got != `{"api_key":"`+key+`"}` {
+		if got := s.kept(id); got != `{"api_key":"`+key+`"}` {
 			t.Errorf("%s: credentials %s", c.name, got)
 		}
 		freed := events[desk.InboundEvent](t, s.inbound, desk.StageInbound, store.Hash("demo", id, "ended"))
@@ -408,7 +414,7 @@ func TestPutCredentialsFields(t *testing.T) {
 		{say: "a number of nobody's", call: "PUT /v1/channels/none/credentials", body: `{"credentials":{}}`, want: "404 not_found: "},
 	})
 	want := `{"access_token":"access-canary-2","app_secret":"secret-canary-2","verify_token":"verify-canary"}`
-	if got := must(s.secrets.Get(t.Context(), s.demo.CredentialsName(id))); got != want {
+	if got := s.kept(id); got != want {
 		t.Errorf("credentials %s, want %s", got, want)
 	}
 	if ch := must(s.demo.FreshChannel(t.Context(), id)); ch.MetaApp != store.Hash("demo", "meta app", "secret-canary-2") {
@@ -419,7 +425,7 @@ func TestPutCredentialsFields(t *testing.T) {
 			t.Errorf("number %s leads to %q, want %q", number, got, leads)
 		}
 	}
-	check(t, s.secrets.Put(t.Context(), s.demo.CredentialsName(id), "{canary"))
+	check(t, s.secrets.Put(t.Context(), s.demo.CredentialsName(must(s.demo.FreshChannel(t.Context(), id))), "{canary"))
 	if a := s.do(s.admin, "PUT", path+"/credentials", `{"credentials":{"access_token":"x"}}`); a.status != 500 {
 		t.Errorf("damaged credentials: %d %s", a.status, a.text)
 	}

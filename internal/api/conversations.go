@@ -20,7 +20,9 @@ type conversationView struct {
 	Name          *string    `json:"name"`
 	State         string     `json:"state"`
 	Waiting       *waitView  `json:"waiting"`
-	LastMessageAt *time.Time `json:"last_message_at"`
+	LastMessageAt *time.Time `json:"last_message_at"` // of the person
+	OptedOut      bool       `json:"opted_out"`
+	Marketing     bool       `json:"opted_out_marketing"`
 	CreatedAt     *time.Time `json:"created_at"`
 }
 
@@ -32,7 +34,8 @@ type waitView struct {
 func viewConversation(v desk.Conversation) conversationView {
 	out := conversationView{
 		ID: v.ID, Version: v.Version, Channel: v.Channel, Contact: v.Contact, Person: v.Person, Name: optional(v.Name),
-		State: string(v.State()), LastMessageAt: when(v.LastMessageAt), CreatedAt: when(v.CreatedAt),
+		State: string(v.State()), LastMessageAt: when(v.LastMessageAt),
+		OptedOut: v.OptedOut, Marketing: v.OptedOutMarketing, CreatedAt: when(v.CreatedAt),
 	}
 	if v.State() == desk.ConversationWaiting {
 		out.Waiting = &waitView{v.Wait.Cause, when(v.Wait.NotBefore)}
@@ -106,7 +109,7 @@ type mediaView struct {
 type templateUse struct {
 	Name     string   `json:"name"`
 	Language string   `json:"language"`
-	Params   []string `json:"params"`
+	Params   []string `json:"params"` // a one-time code is masked: desk.MaskedCode
 }
 
 func viewIncoming(t desk.Turn) messageView {
@@ -128,7 +131,8 @@ func viewIncoming(t desk.Turn) messageView {
 const shownSecret = "…"
 
 // viewReply shows one of our messages; known is what receipts say of it. The
-// higher of the two statuses counts, with its reason.
+// higher of the two statuses counts, with its reason. A one-time code is never shown;
+// it stands in no stored text either.
 func viewReply(r desk.Reply, known store.Delivered, publicURL string) messageView {
 	o := r.WithForm(publicURL, shownSecret)
 	out := messageView{
@@ -144,7 +148,7 @@ func viewReply(r desk.Reply, known store.Delivered, publicURL string) messageVie
 		out.Media = &mediaView{Kind: optional(o.Media.Kind), Name: optional(o.Media.Name), URL: optional(o.Media.URL)}
 	}
 	if o.Template != nil {
-		out.Template = &templateUse{o.Template.Name, o.Template.Language, texts(o.Template.Params)}
+		out.Template = &templateUse{o.Template.Name, o.Template.Language, texts(o.Template.Masked().Params)}
 	}
 	return out
 }

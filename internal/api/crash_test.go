@@ -78,7 +78,7 @@ func (w *working) settle(id string) string {
 	asked := map[string]bool{}
 	end := func() error {
 		asked["end"] = true
-		return store.Retry(func() error { _, err := w.demo.EndInteractions(ctx, id, w.now()); return err })
+		return store.Retry(func() error { _, err := w.demo.EndInteractions(ctx, id, "", w.now(), w.now()); return err })
 	}
 	take := func(q *queuetest.Memory) [][]byte {
 		var all [][]byte
@@ -120,13 +120,9 @@ func (w *working) outcome(id string) string {
 	ctx := w.t.Context()
 	asked := w.settle(id)
 	ch := must(w.demo.FreshChannel(ctx, id))
-	creds, err := w.secrets.Get(ctx, w.demo.CredentialsName(id))
-	if err != nil {
-		creds = "none"
-	}
 	wait := must(w.demo.ChannelWait(ctx, id))
-	return fmt.Sprintf("%s %q, deleted %t, ended %t, number %q, app %q, %d queues, waits %q\ncredentials %s\nasked to %s\ncases %s",
-		ch.State, ch.Cause, ch.Deleted, !ch.EndedAt.IsZero(), ch.Identifier, ch.AppID, len(ch.Queues), wait.Cause, creds, asked, w.states())
+	return fmt.Sprintf("%s %q, deleted %t, ended %t, number %q, app %q, %d queues, waits %q\ncredentials %s\nasked to %s\ncases %s\nsecrets %s",
+		ch.State, ch.Cause, ch.Deleted, !ch.EndedAt.IsZero(), ch.Identifier, ch.AppID, len(ch.Queues), wait.Cause, w.kept(id), asked, w.states(), w.afterANextCall(id))
 }
 
 // crashCalls are the calls of which each effect may go wrong.

@@ -15,6 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"buzon/internal/api/apidocs"
+	"buzon/internal/locale"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -104,6 +105,19 @@ func TestRoutesAreDescribed(t *testing.T) {
 	}
 }
 
+// TestCodes: openapi.yaml lists each code of a problem that there is a text for.
+func TestCodes(t *testing.T) {
+	var want []string
+	for _, key := range locale.For("en").Keys() {
+		if code, ok := strings.CutPrefix(key, "problem."); ok && !strings.HasPrefix(code, "title.") {
+			want = append(want, code)
+		}
+	}
+	if d := cmp.Diff(want, codes()); d != "" {
+		t.Errorf("codes that have a text, and those in openapi.yaml:\n%s", d)
+	}
+}
+
 var update = flag.Bool("update", false, "rewrite docs.html")
 
 // TestDocs: the page tells every operation, all its anchors resolve, and its
@@ -167,7 +181,8 @@ func TestDocs(t *testing.T) {
 	}
 	for _, want := range []string{
 		`curl -X POST &#34;$BUZON/v1/projects&#34;`, `&#39;Idempotency-Key: `, "Needs the token of an agent or an admin.",
-		"one of es, en, pt", "It is too long: the maximum is {max}.",
+		"one of es, en, pt", "It is too long: the maximum is {max}.", `<dt id="reason-other_app">`,
+		`<dt id="text-bot.form"><code>bot.form</code> <span class="quiet">may hold <code>{category}</code> <code>{hours}</code> <code>{project}</code> <code>{service}</code></span>`,
 	} {
 		if !strings.Contains(a.text, want) {
 			t.Errorf("the page does not hold %q", want)

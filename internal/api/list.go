@@ -110,13 +110,18 @@ type listed[V any] struct {
 	Next  *string `json:"next_cursor"`
 }
 
-// answerList answers with a page; next is empty at the end.
-func answerList[T, V any](c *call, items []T, next string, view func(T) V) error {
+// listOf is a page of a list; next is empty at the end.
+func listOf[T, V any](items []T, next string, view func(T) V) listed[V] {
 	out := listed[V]{Items: make([]V, len(items)), Next: optional(next)}
 	for i, v := range items {
 		out.Items[i] = view(v)
 	}
-	return c.ok(0, out)
+	return out
+}
+
+// answerList answers with a page; see [listOf].
+func answerList[T, V any](c *call, items []T, next string, view func(T) V) error {
+	return c.ok(0, listOf(items, next, view))
 }
 
 // order is how a list that is held whole is sorted.

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"errors"
 	"slices"
 	"time"
 
 	"buzon/internal/desk"
+	"buzon/internal/fault"
 	"buzon/internal/store"
 	"buzon/internal/web"
 )
@@ -54,14 +56,13 @@ var queues = resource[queueNow, *queueNow]{
 		return c.company.SaveQueue(c.ctx(), was.Queue, v.Queue, also, v.moved...)
 	},
 	del: func(c *call, v queueNow) error {
-		if len(v.channels) > 0 {
-			return store.ErrInUse
-		}
-		err := c.unassigned(v.all, func(t desk.Template) bool { return slices.Contains(t.Queues, v.ID) })
-		if err != nil {
-			return err
-		}
-		return c.company.DeleteQueue(c.ctx(), v.Queue)
+		return c.company.DeleteQueue(c.ctx(), v.Queue, func() (bool, error) {
+			all, err := c.allChannels()
+			if err != nil || len(withChannels(v.Queue, all).channels) > 0 {
+				return true, err
+			}
+			return c.assigned(func(t desk.Template) bool { return slices.Contains(t.Queues, v.ID) })
+		})
 	},
 	read: readQueue,
 	view: func(v queueNow) any { return viewQueue(v) },
@@ -94,20 +95,43 @@ func withChannels(v desk.Queue, all []desk.Channel) queueNow {
 	return now
 }
 
-// unassigned is store.ErrInUse while a template of one of these channels is assigned
-// to what is to be deleted. A template that is assigned at that very moment keeps an
-// id that leads nowhere.
-func (c *call) unassigned(channels []desk.Channel, assigned func(desk.Template) bool) error {
+// assigned tells whether there is such a template, of a channel that is not deleted.
+func (c *call) assigned(such func(desk.Template) bool) (bool, error) {
 	all, err := c.company.AllTemplates(c.ctx())
+	if err != nil {
+		return false, err
+	}
+	for _, t := range all {
+		if !such(t) {
+			continue
+		}
+		ch, err := c.company.Channel(c.ctx(), t.Channel)
+		if err != nil && !errors.Is(err, fault.NotFound) || err == nil && !ch.Deleted {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// assign makes a write that holds while these queues and campaigns are there, to which
+// something is newly assigned. Several such writes at once get in each other's way for
+// a moment.
+func (c *call) assign(queues, campaigns []string, write func(store.Also) error) error {
+	also, err := c.company.WhileThere(c.ctx(), queues, campaigns)
 	if err != nil {
 		return err
 	}
-	for _, t := range all {
-		if assigned(t) && slices.ContainsFunc(channels, func(ch desk.Channel) bool { return ch.ID == t.Channel }) {
-			return store.ErrInUse
+	for range attempts {
+		if err = write(also); !errors.Is(err, fault.Busy) {
+			break
 		}
 	}
-	return nil
+	return err
+}
+
+// without gives the ids that are not among others.
+func without(ids, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(others, id) })
 }
 
 func freshQueue(c *call) (queueNow, error) {
@@ -160,7 +184,7 @@ func readQueueChannels(c *call, o *web.Object, v *queueNow) error {
 		case slices.Contains(before, id):
 			return ""
 		case !ch.State.Answers():
-			return "channel_off"
+			return codeChannelOff
 		case len(ch.Queues) >= desk.MaxChannelQueues:
 			return "channel_full"
 		}

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"buzon/internal/desk"
 )
 
 // step is one call of a script and what it has to give.
@@ -318,6 +320,10 @@ func TestEdges(t *testing.T) {
 		{say: "menu number, label and text at their limits", call: "PUT /v1/bot", body: fmt.Sprintf(menu, 99, strings.Repeat("l", 200), strings.Repeat("t", 4096)), want: "200"},
 		{say: "and beyond", call: "PUT /v1/bot", body: fmt.Sprintf(menu, 99, strings.Repeat("l", 201), strings.Repeat("t", 4097)),
 			want: "422 menu[0].label.es too_long, menu[0].text.es too_long"},
+		{say: "a type of case of 40 characters", call: "PATCH /v1/categories/{category}", body: `{"case_type":"` + strings.Repeat("t", MaxCode) + `"}`, want: "200"},
+		{say: "41", call: "PATCH /v1/categories/{category}", body: `{"case_type":"` + strings.Repeat("t", MaxCode+1) + `"}`, want: "422 case_type too_long"},
+		{say: "an anonymous user of 200", call: "PUT /v1/bot", body: `{"language":"es","anonymous_user":"` + strings.Repeat("u", desk.MaxName) + `"}`, want: "200"},
+		{say: "201", call: "PUT /v1/bot", body: `{"language":"es","anonymous_user":"` + strings.Repeat("u", desk.MaxName+1) + `"}`, want: "422 anonymous_user too_long"},
 		{say: "name of a template, 512", call: "PUT /v1/bot", body: `{"language":"es","create_case_template":"` + strings.Repeat("t", 512) + `"}`, want: "200"},
 		{say: "513", call: "PUT /v1/bot", body: `{"language":"es","create_case_template":"` + strings.Repeat("t", 513) + `"}`, want: "422 create_case_template too_long"},
 		{say: "an id of 80 characters is looked for", call: "GET /v1/cases?project=" + strings.Repeat("x", 80), want: "200"},
@@ -327,4 +333,43 @@ func TestEdges(t *testing.T) {
 	if a.status != 422 || strings.Count(a.problems(), "not_found") != MaxAssociated {
 		t.Errorf("1000 services that are not there: %d", a.status)
 	}
+}
+
+// TestQ9BotWarnings: an admin learns why dialogues do not end in a form.
+func TestQ9BotWarnings(t *testing.T) {
+	s := seed(t)
+	const path = "GET /v1/bot/warnings"
+	warned := func(say string, codes ...string) step {
+		want := `200 next_cursor=null; items.` + fmt.Sprint(len(codes)) + `=null`
+		for i, code := range codes {
+			field, code, _ := strings.Cut(code, " ")
+			want += fmt.Sprintf("; items.%d.field=%q; items.%d.code=%q", i, strings.Trim(field, "-"), i, code)
+		}
+		return step{say: say, call: path, want: want}
+	}
+	bot := func(body string) step { return step{say: "(settings)", call: "PUT /v1/bot", body: body, want: "200"} }
+	template := func(change func(v *desk.Template)) {
+		v := must(s.demo.Template(t.Context(), s.template))
+		change(&v)
+		check(t, s.demo.SaveTemplate(t.Context(), v, nil))
+	}
+	play(t, s, []step{
+		warned("nothing is open", "- no_projects"),
+		{say: "(open)", call: "PUT /v1/projects/{project}/anonymous-access", body: `{"enabled":true,"services":"all","categories":"all"}`, want: "200"},
+		warned("all is well"),
+		bot(`{"language":"es","create_case_template":"create_case","project_code":"SERVICIOS"}`),
+		warned("with a template and a code too"),
+		bot(`{"language":"es","create_case_template":"other","menu":[{"number":1,"label":{"es":"x"},"action":"text","text":{"es":"x"}}]}`),
+		warned("a template that there is not, and a menu that leads nowhere", "create_case_template case_template_missing", "menu menu_without_case"),
+		{say: "a page of them", call: path + "?limit=1", want: `200 items.0.code="case_template_missing"; items.1=null`},
+		bot(`{"language":"es","create_case_template":"create_case"}`),
+	})
+	template(func(v *desk.Template) { v.Active = false })
+	play(t, s, []step{warned("a template that is off", "create_case_template case_template_inactive")})
+	template(func(v *desk.Template) { v.ProviderState = "paused" })
+	play(t, s, []step{
+		warned("one that the provider paused", "create_case_template case_template_not_approved"),
+		{say: "(off)", call: "PUT /v1/channels/{channel}/state", body: `{"state":"inactive"}`, want: "200"},
+		warned("a channel that is off has no dialogues"),
+	})
 }

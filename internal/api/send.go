@@ -20,7 +20,7 @@ const wakeAfter = 2 * time.Minute
 func (c *call) sendable(v desk.Template) error {
 	refuse := func(code string) error {
 		return &web.Refused{Status: http.StatusConflict, Code: code, Params: map[string]string{
-			"status": string(v.Status), "provider_state": v.ProviderState, "reason": v.Reason,
+			"status": c.stateWord(string(v.Status)), "provider_state": c.stateWord(v.ProviderState),
 		}}
 	}
 	switch {
@@ -40,17 +40,17 @@ func (c *call) sendable(v desk.Template) error {
 // name, the body as it was approved. The message is stored before the answer and
 // leaves behind it; what becomes of it shows among the conversation's messages.
 func postTemplateMessage(c *call) error {
-	v, err := c.template()
-	if err != nil {
-		return err
-	}
-	ch, err := c.company.FreshChannel(c.ctx(), v.Channel)
-	if err != nil {
-		return err
-	}
 	turnID, now := store.TurnID("agent "+c.NewID()), c.now()
 	return c.create(func(o *web.Object) (made, error) {
-		if err := errors.Join(c.sendable(v), answering(ch)); err != nil {
+		v, err := c.template()
+		if err != nil {
+			return made{}, err
+		}
+		ch, err := c.company.FreshChannel(c.ctx(), v.Channel)
+		if err == nil {
+			err = errors.Join(c.sendable(v), answering(ch))
+		}
+		if err != nil {
 			return made{}, err
 		}
 		person, err := c.recipient(o, ch)
@@ -64,51 +64,39 @@ func postTemplateMessage(c *call) error {
 		if err := o.Err(); err != nil {
 			return made{}, err
 		}
-		return c.templateTurn(ch, person, out, turnID, now)
+		return c.templateTurn(ch, person, v, out, turnID, now)
 	})
 }
 
-// recipient reads who is meant: a number, or a contact who has written to this
-// channel. Exactly one of the two is given.
+// codeRecipient: not exactly one of number and contact was given.
+const codeRecipient = "number_or_contact"
+
+// recipient reads who is meant: a number, or a contact who has a conversation with
+// this channel. Exactly one of the two is given.
 func (c *call) recipient(o *web.Object, ch desk.Channel) (string, error) {
 	var number, contact string
 	o.Text("number", &number, web.Text{Max: desk.MaxName})
 	o.Text("contact", &contact, web.Text{Max: maxID})
 	switch {
+	case o.Told("number") || o.Told("contact"):
 	case number == "" && contact == "":
-		o.Add("number", "required")
+		o.Add("number", codeRecipient)
 	case number != "" && contact != "":
-		o.Add("contact", "not_allowed")
+		o.Add("contact", codeRecipient)
 	case number != "":
 		digits, ok := normalPhone(number)
 		if !ok {
 			o.Add("number", "invalid_phone")
 		}
 		return digits, nil
-	case !validID(contact):
-		o.Add("contact", "not_found")
 	default:
-		return c.personOf(o, ch, contact)
+		person, there, err := exists(contact, func() (string, error) { return c.company.PersonOf(c.ctx(), ch.ID, contact) })
+		if err == nil && !there {
+			o.Add("contact", "not_found")
+		}
+		return person, err
 	}
 	return "", nil
-}
-
-// personOf finds a contact's conversation on the channel.
-func (c *call) personOf(o *web.Object, ch desk.Channel, contact string) (string, error) {
-	for cursor := ""; ; {
-		found, next, err := c.company.Conversations(c.ctx(), store.ConversationFilter{Channel: ch.ID, Contact: contact}, 1, cursor)
-		if err != nil {
-			return "", err
-		}
-		if len(found) > 0 {
-			return found[0].Person, nil
-		}
-		if next == "" {
-			o.Add("contact", "not_found")
-			return "", nil
-		}
-		cursor = next
-	}
 }
 
 // templateUse reads the parameters and the file, and makes what is sent.
@@ -116,22 +104,27 @@ func (c *call) templateUse(o *web.Object, v desk.Template) (desk.Outgoing, error
 	given, upload := map[string]string{}, ""
 	o.Object("params", func(p *web.Object) {
 		for _, name := range p.Names() {
-			given[name] = p.Raw(name)
+			given[name] = p.Raw(name) // empty where it is no text, which is told
 		}
 	})
 	o.Text("upload", &upload, web.Text{Max: maxID})
 	values, problems := wording.Params(v, given)
 	for _, p := range problems {
+		if o.Told("params") || o.Told(p.Field) {
+			continue
+		}
 		var params []string
 		for name, value := range p.Params {
 			params = append(params, name, value)
 		}
 		o.Add(p.Field, p.Code, params...)
 	}
-	out := desk.Outgoing{Type: desk.ReplyTemplate, Text: wording.Fill(v.Body, values), Template: &desk.TemplateUse{
+	use := desk.TemplateUse{
 		ProviderID: v.ProviderID, Name: v.Name, Language: v.Language, Params: values, Template: v.ID,
 		OTP: v.Category == desk.CategoryAuthentication, URLs: v.URLButtons(), Taps: v.HasQuickReplies(),
-	}}
+	}
+	// The text is for those who read the conversation: a one-time code is none of theirs.
+	out := desk.Outgoing{Type: desk.ReplyTemplate, Text: wording.Fill(v.Body, use.Masked().Params), Template: &use}
 	media := wording.MaxFile(v.Type) > 0
 	var err error
 	switch {
@@ -145,8 +138,9 @@ func (c *call) templateUse(o *web.Object, v desk.Template) (desk.Outgoing, error
 	return out, err
 }
 
-// templateTurn puts a message into its conversation, which may be a new one.
-func (c *call) templateTurn(ch desk.Channel, person string, out desk.Outgoing, turnID string, now time.Time) (made, error) {
+// templateTurn puts a message of template v into its conversation, which may be a new
+// one.
+func (c *call) templateTurn(ch desk.Channel, person string, v desk.Template, out desk.Outgoing, turnID string, now time.Time) (made, error) {
 	id := store.ConversationID(ch.ID, person)
 	was, stored, err := c.company.Exchange(c.ctx(), id, turnID)
 	if err != nil {
@@ -158,7 +152,7 @@ func (c *call) templateTurn(ch desk.Channel, person string, out desk.Outgoing, t
 		conv = desk.Conversation{
 			ID: id, Channel: ch.ID, Person: person, Contact: store.ContactID(ch.Kind, person), CreatedAt: now, StateSince: now,
 		}
-		if conv.OptedOut, unchanged, err = c.company.OptedOut(c.ctx(), ch.ID, person); err != nil {
+		if conv, unchanged, err = c.company.WithConsents(c.ctx(), conv); err != nil {
 			return made{}, err
 		}
 	}
@@ -167,6 +161,8 @@ func (c *call) templateTurn(ch desk.Channel, person string, out desk.Outgoing, t
 	case written:
 	case conv.OptedOut:
 		return made{}, &web.Refused{Status: http.StatusConflict, Code: desk.ReasonOptedOut}
+	case conv.OptedOutMarketing && v.Marketing():
+		return made{}, &web.Refused{Status: http.StatusConflict, Code: desk.ReasonOptedOutMarketing}
 	case len(conv.Unsent) >= desk.MaxUnsent:
 		return made{}, &web.Refused{Status: http.StatusConflict, Code: "too_many_unsent"}
 	}

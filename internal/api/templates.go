@@ -1,16 +1,17 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"buzon/internal/desk"
 	"buzon/internal/fault"
-	"buzon/internal/locale"
 	"buzon/internal/queue"
 	"buzon/internal/store"
 	"buzon/internal/web"
@@ -20,6 +21,10 @@ import (
 // MaxAssignments is to how many campaigns, and to how many queues, one template
 // may be assigned.
 const MaxAssignments = 100
+
+// maxAssigned is to how many campaigns and queues together one call may newly assign a
+// template: each is looked at in the one write.
+const maxAssigned = 90
 
 // submitAfter is when a request is looked at again whose queue message was lost.
 const submitAfter = 2 * time.Minute
@@ -86,7 +91,7 @@ func (c *call) viewTemplate(v desk.Template) templateView {
 			out.Samples[name] = v.Samples[i]
 		}
 	}
-	words := locale.For(locale.Match(c.r.Header.Get("Accept-Language"), ""))
+	words := c.words()
 	for _, w := range v.Warnings {
 		out.Warnings = append(out.Warnings, web.FieldProblem{Field: w.Field, Code: w.Code, Detail: words.TextWith("problem."+w.Code, w.Params)})
 	}
@@ -145,25 +150,28 @@ func getTemplate(c *call) error {
 	return c.ok(v.Version, c.viewTemplate(v))
 }
 
-// answering refuses what a channel in this state cannot do.
+// codeChannelOff names a channel that is not on: pending or switched off.
+const codeChannelOff = "channel_off"
+
+// answering refuses what takes a channel that is on.
 func answering(ch desk.Channel) error {
 	if ch.State.Answers() {
 		return nil
 	}
-	return &web.Refused{Status: http.StatusConflict, Code: "channel_state", Params: map[string]string{"state": string(ch.State)}}
+	return &web.Refused{Status: http.StatusConflict, Code: codeChannelOff}
 }
 
 // postTemplate requests a template (S3-22 … S3-48): all that is wrong is told at
 // once; what is right is stored as pending and goes to the provider behind the
 // answer.
 func postTemplate(c *call) error {
-	ch, err := c.channel()
-	if err != nil {
-		return err
-	}
 	id, now := c.company.OutsideID(), c.now()
 	return c.create(func(o *web.Object) (made, error) {
-		if err := answering(ch); err != nil {
+		ch, err := c.channel()
+		if err == nil {
+			err = answering(ch)
+		}
+		if err != nil {
 			return made{}, err
 		}
 		profile, ok := wording.ProfileOf(ch.Provider)
@@ -222,8 +230,12 @@ func (c *call) approval(channel string, e desk.ApprovalEvent) error {
 	if err != nil {
 		return err
 	}
+	group := store.ApprovalGroup(c.company.Tenant, channel)
+	if e.Submit != "" {
+		group = store.SubmitGroup(c.company.Tenant, channel)
+	}
 	return c.Approvals.Send(context.WithoutCancel(c.ctx()), queue.Message{
-		Group: store.ApprovalGroup(c.company.Tenant, channel), Dedup: store.Hash("approval", c.NewID()), Body: body,
+		Group: group, Dedup: store.Hash("approval", c.NewID()), Body: body,
 	})
 }
 
@@ -251,29 +263,29 @@ func putAssignments(c *call) error {
 					o.Add(name, "required")
 				}
 			}
+			was := *v
 			v.Campaigns, v.Queues = nil, nil
-			o.Texts("campaigns", &v.Campaigns, MaxAssignments, web.Text{})
-			o.Texts("queues", &v.Queues, MaxAssignments, web.Text{})
-			return errors.Join(
-				c.checkAll(o, "campaigns", v.Campaigns, func(id string) error { _, err := c.company.Campaign(c.ctx(), id); return err }),
-				c.checkAll(o, "queues", v.Queues, func(id string) error { _, err := c.company.Queue(c.ctx(), id); return err }),
+			err := errors.Join(
+				readIDs(o, "campaigns", &v.Campaigns, MaxAssignments, nil, func(ids ...string) (map[string]bool, error) {
+					return c.company.HasCampaigns(c.ctx(), ids...)
+				}),
+				readIDs(o, "queues", &v.Queues, MaxAssignments, nil, func(ids ...string) (map[string]bool, error) {
+					return c.company.HasQueues(c.ctx(), ids...)
+				}),
 			)
-		},
-		func(_ desk.Template, v *desk.Template) error { return c.company.SaveTemplate(c.ctx(), *v, nil) })
-}
-
-// checkAll notes the ids of a list that name nothing.
-func (c *call) checkAll(o *web.Object, field string, ids []string, load func(id string) error) error {
-	for i, id := range ids {
-		_, there, err := exists(id, func() (struct{}, error) { return struct{}{}, load(id) })
-		if err != nil {
+			campaigns, queues := len(without(v.Campaigns, was.Campaigns)), len(without(v.Queues, was.Queues))
+			if most := campaigns+queues > maxAssigned; most && campaigns > 0 {
+				o.Add("campaigns", "too_many_changes")
+			} else if most {
+				o.Add("queues", "too_many_changes")
+			}
 			return err
-		}
-		if !there {
-			o.Add(fmt.Sprintf("%s[%d]", field, i), "not_found")
-		}
-	}
-	return nil
+		},
+		func(was desk.Template, v *desk.Template) error {
+			return c.assign(without(v.Queues, was.Queues), without(v.Campaigns, was.Campaigns), func(also store.Also) error {
+				return c.company.SaveTemplate(c.ctx(), *v, also)
+			})
+		})
 }
 
 // syncAskedView answers a request to read the provider's list.
@@ -300,6 +312,36 @@ func postSync(c *call) error {
 	return nil
 }
 
+// workspaceView is a page of templates with the names of the campaigns and queues
+// that they are assigned to, for agents, who read neither themselves.
+type workspaceView struct {
+	listed[templateView]
+	Campaigns []namedView `json:"campaigns"`
+	Queues    []namedView `json:"queues"`
+}
+
+type namedView struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// named reads what the templates of a page are assigned to, each once and in one
+// read, sorted by name. What is gone is left out.
+func named(templates []desk.Template, assigned func(desk.Template) []string, names func(...string) (map[string]string, error)) ([]namedView, error) {
+	var ids []string
+	for _, t := range templates {
+		ids = append(ids, assigned(t)...)
+	}
+	slices.Sort(ids)
+	known, err := names(slices.Compact(ids)...)
+	out := make([]namedView, 0, len(known))
+	for id, name := range known {
+		out = append(out, namedView{id, name})
+	}
+	slices.SortFunc(out, func(a, b namedView) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID)) })
+	return out, err
+}
+
 // listWorkspace lists what agents may send: sendable and assigned (Q23, Q30), on a
 // channel that is switched on.
 func listWorkspace(c *call) error {
@@ -319,7 +361,20 @@ func listWorkspace(c *call) error {
 	if err != nil {
 		return q.badCursor(err)
 	}
-	return answerList(c, items, next, c.viewTemplate)
+	out := workspaceView{listed: listOf(items, next, c.viewTemplate)}
+	out.Campaigns, err = named(items, func(t desk.Template) []string { return t.Campaigns }, func(ids ...string) (map[string]string, error) {
+		return c.company.CampaignNames(c.ctx(), ids...)
+	})
+	if err != nil {
+		return err
+	}
+	out.Queues, err = named(items, func(t desk.Template) []string { return t.Queues }, func(ids ...string) (map[string]string, error) {
+		return c.company.QueueNames(c.ctx(), ids...)
+	})
+	if err != nil {
+		return err
+	}
+	return c.ok(0, out)
 }
 
 // answeringChannels are the ids of the channels that are switched on.

@@ -63,9 +63,9 @@ func TestS3_22RequestATemplate(t *testing.T) {
 		{say: "one can be read", call: "GET /v1/templates/{aviso}", want: `200 name="aviso"; samples.nombre="Ana"`},
 		{say: "and filtered (S3-19)", call: "GET /v1/channels/{channel}/templates?status=pending&category=utility&active=true&limit=1", want: `200 items.0.language="en"`},
 	})
-	events := queued[desk.ApprovalEvent](t, approvals, desk.StageApprovals)
-	if len(events) != 2 || events[0].Submit == "" || events[0].Submit == events[1].Submit {
-		t.Errorf("queued: %+v", events)
+	submissions := events[desk.ApprovalEvent](t, approvals, desk.StageApprovals, store.SubmitGroup("demo", s.channel))
+	if len(submissions) != 2 || submissions[0].Submit == "" || submissions[0].Submit == submissions[1].Submit {
+		t.Errorf("queued: %+v", submissions)
 	}
 	var timers []store.Timer
 	check(t, s.api.Store.DueTimers(t.Context(), s.now().Add(submitAfter+time.Second), func(tm store.Timer) error {
@@ -109,9 +109,9 @@ func TestATemplateNeedsAChannelThatIsOn(t *testing.T) {
 		ch.State = state
 		check(t, s.demo.SaveChannel(t.Context(), ch, nil))
 		play(t, s, []step{
-			{say: "request", call: "POST /v1/channels/{channel}/templates", body: wanted, want: "409 channel_state: "},
-			{say: "sync", call: "POST /v1/channels/{channel}/templates/sync", want: "409 channel_state: "},
-			{say: "send", call: "POST /v1/templates/{template}/messages", body: `{"number":"+573001234567","params":{"1":"x"}}`, want: "409 channel_state: "},
+			{say: "request", call: "POST /v1/channels/{channel}/templates", body: wanted, want: "409 channel_off: "},
+			{say: "sync", call: "POST /v1/channels/{channel}/templates/sync", want: "409 channel_off: "},
+			{say: "send", call: "POST /v1/templates/{template}/messages", body: `{"number":"+573001234567","params":{"1":"x"}}`, want: "409 channel_off: "},
 		})
 	}
 }
@@ -177,19 +177,25 @@ func TestS3_36SendATemplateByTheNamesOfItsParameters(t *testing.T) {
 		send("to a number", `{"number":"+57 300 999 0000","params":{"nombre":"Ana","fecha":"lunes"}}`,
 			`201 text="Hola, Ana: lunes."; status="queued"; type="template"; template.params.1="lunes"`),
 		send("to a contact", fmt.Sprintf(`{"contact":%q,"params":{"nombre":"Ana","fecha":"lunes"}}`, store.ContactID("whatsapp", "573001234567")), "201"),
-		send("nobody, and nothing", `{}`, "422 number required, params.nombre required, params.fecha required"),
-		send("both", `{"number":"+573009990000","contact":"x","params":{"nombre":"a","fecha":"b"}}`, "422 contact not_allowed"),
+		send("nobody, and nothing", `{}`, "422 number number_or_contact, params.nombre required, params.fecha required"),
+		send("nobody, at length", `{"number":"","contact":null,"params":{"nombre":"a","fecha":"b"}}`, "422 number number_or_contact"),
+		send("both", `{"number":"+573009990000","contact":"x","params":{"nombre":"a","fecha":"b"}}`, "422 contact number_or_contact"),
+		send("what is wrong is told once", `{"number":573009990000,"params":{"nombre":5,"fecha":null}}`,
+			"422 number wrong_type, params.fecha required, params.nombre wrong_type"),
+		send("parameters that are none", `{"contact":5,"params":["a"]}`, "422 contact wrong_type, params wrong_type"),
 		send("no number", `{"number":"12","params":{"nombre":"a","fecha":"b"}}`, "422 number invalid_phone"),
 		send("a contact who never wrote", `{"contact":"nobody","params":{"nombre":"a","fecha":"b"}}`, "422 contact not_found"),
+		send("an id that cannot be one", `{"contact":"a/b","params":{"nombre":"a","fecha":"b"}}`, "422 contact not_found"),
+		send("a contact whom we wrote to first", fmt.Sprintf(`{"contact":%q,"params":{"nombre":"Ana","fecha":"lunes"}}`, store.ContactID("whatsapp", "573009990000")), "201"),
 		send("an unknown parameter", `{"number":"+573009990000","params":{"nombre":"a","fecha":"b","otro":"c"}}`, "422 params.otro unknown_parameter"),
 		send("a file for a text", `{"number":"+573009990000","params":{"nombre":"a","fecha":"b"},"upload":"x"}`, "422 upload not_allowed"),
 	})
 	wakes := queued[desk.Wake](t, outbound, desk.StageOutbound)
-	if len(wakes) != 2 {
+	if len(wakes) != 3 {
 		t.Fatalf("%d wake-ups", len(wakes))
 	}
 	conv := must(s.demo.Conversation(t.Context(), wakes[0].Conversation))
-	if len(conv.Unsent) != 1 || conv.Person != "573009990000" || conv.InWindow(s.now()) || !desk.Armed(conv.ArmedWake, s.now()) {
+	if len(conv.Unsent) != 2 || conv.Person != "573009990000" || conv.InWindow(s.now()) || !desk.Armed(conv.ArmedWake, s.now()) {
 		t.Errorf("%+v", conv)
 	}
 	use := must(s.demo.Turns(t.Context(), conv.ID, conv.Unsent[0].Turn))[0].Replies[0].Template
@@ -318,13 +324,13 @@ func TestS3_33AnImageIsSentAsItWasChecked(t *testing.T) {
 	play(t, s, []step{
 		send(liar.id(), "422 upload.content file_content"),
 		send(video.id(), "422 upload wrong_kind"),
-		{say: "an upload can be read, without what can be used", call: "GET /v1/uploads/" + liar.id(), want: `200 url=null; fields=null; max_bytes=2097152`},
+		{say: "an upload can be read, without what can be used", call: "GET /v1/uploads/" + liar.id(), want: `200 url=null; fields=null; max_bytes=2097152; version=1`},
 		{say: "not by another company", call: "GET /v1/uploads/" + liar.id(), token: s.other, want: "404"},
 	})
 
 	conv := must(s.demo.Conversation(t.Context(), store.ConversationID(s.channel, "573009990000")))
 	media := must(s.demo.Turns(t.Context(), conv.ID, conv.Unsent[0].Turn))[0].Replies[0].Media
-	if media == nil || !strings.HasPrefix(media.Blob, "uploads/demo/checked/") || media.Name != "oferta.png" {
+	if media == nil || !strings.HasPrefix(media.Blob, CheckedFiles+"demo/") || media.Name != "oferta.png" {
 		t.Fatalf("%+v", media)
 	}
 	f, info, err := s.api.Blobs.Get(t.Context(), media.Blob)
@@ -353,9 +359,37 @@ func TestARepeatIsAnsweredWhateverHappenedSince(t *testing.T) {
 	ch := must(s.demo.FreshChannel(t.Context(), s.channel))
 	ch.State = desk.ChannelInactive
 	check(t, s.demo.SaveChannel(t.Context(), ch, nil))
-	for i, c := range calls {
-		if again := s.ok(201, "POST", c.path, c.body, fmt.Sprint("Idempotency-Key: k", i)); again.text != first[i] {
-			t.Errorf("%s\n%s", first[i], again.text)
+	again := func(when string) {
+		t.Helper()
+		for i, c := range calls {
+			a := s.do(s.admin, "POST", c.path, c.body, fmt.Sprint("Idempotency-Key: k", i))
+			if a.status != 201 || a.text != first[i] {
+				t.Errorf("%s: %d %s, first %s", when, a.status, a.text, first[i])
+			}
 		}
 	}
+	again("switched off")
+	s.ok(204, "DELETE", "/v1/channels/"+s.channel, "")
+	again("deleted")
+}
+
+// TestS3_50WorkspaceNames: agents read no queues and campaigns; the workspace names
+// those of its page.
+func TestS3_50WorkspaceNames(t *testing.T) {
+	s := seed(t)
+	agua := s.make("/v1/queues", `{"name":"Agua"}`)
+	s.make("/v1/campaigns", `{"name":"Verano"}`)
+	v := must(s.demo.Template(t.Context(), s.template))
+	v.Queues, v.Campaigns = []string{s.queue, agua, "gone"}, []string{s.campaign}
+	check(t, s.demo.SaveTemplate(t.Context(), v, nil))
+	other := v
+	other.ID, other.Name, other.Queues, other.Campaigns, other.Versioned = s.newID(), "aviso", []string{agua}, nil, desk.Versioned{}
+	check(t, s.demo.SaveTemplate(t.Context(), other, nil))
+	both := `{"id":"` + agua + `","name":"Agua"},{"id":"{queue}","name":"Atención"}`
+	play(t, s, []step{
+		{say: "each once, sorted, without what is gone", call: "GET /v1/workspace/templates", token: s.agent,
+			want: `200 items.0.name="aviso"; items.1.name="create_case"; items.2=null; queues=[` + both + `]; campaigns=[{"id":"{campaign}","name":"Navidad"}]`},
+		{say: "of the page alone", call: "GET /v1/workspace/templates?limit=1", token: s.agent, want: `200 items.0.name="aviso"; queues=[{"id":"` + agua + `","name":"Agua"}]; campaigns=[]`},
+		{say: "of no page none", call: "GET /v1/workspace/templates?queue=none", token: s.agent, want: `200 items=[]; queues=[]; campaigns=[]; next_cursor=null`},
+	})
 }

@@ -75,17 +75,6 @@ func (a *API) firstAdmin(ctx context.Context, company store.Company) (desk.Speci
 	return s, company.SaveSpecialist(ctx, desk.Specialist{}, s, nil)
 }
 
-// MakeSpecialist makes an active specialist of a company. A user name that is
-// taken is a *fault.Input.
-func (a *API) MakeSpecialist(ctx context.Context, tenant, name, userName string, roles ...string) (desk.Specialist, error) {
-	s := desk.Specialist{ID: a.NewID(), Name: name, UserName: userName, Active: true, Roles: roles, CreatedAt: a.now()}
-	if err := a.Store.In(tenant).SaveSpecialist(ctx, desk.Specialist{}, s, nil); err != nil {
-		return desk.Specialist{}, fmt.Errorf("specialist %s: %w", userName, err)
-	}
-	s.Version = 1
-	return s, nil
-}
-
 // MakeToken makes a token of a specialist that lives so long, at most
 // desk.MaxTokenLife, and gives its value, which is stored nowhere.
 func (a *API) MakeToken(ctx context.Context, tenant, specialist, description string, life time.Duration) (string, error) {

@@ -21,10 +21,24 @@ import (
 // MaxFileName is the longest name of a file, in characters.
 const MaxFileName = 240
 
+// Where files lie in the file store, each followed by "<company>/". Both stand under
+// the one prefix that roles name.
+const (
+	// RawFiles is for what was put by a form, one object for each upload. A rule of the
+	// bucket removes it after [desk.UploadKept].
+	RawFiles = "uploads/raw/"
+	// CheckedFiles is for what a message sends, under the hash of its bytes, so that one
+	// object serves all messages that send the same file. No rule removes it: the
+	// newest of them may wait as long as its channel does, which has no limit, and the
+	// object's age says nothing of that.
+	CheckedFiles = "uploads/checked/"
+)
+
 // uploadView is an upload; url and fields, which whoever has them may use, are
 // shown once.
 type uploadView struct {
 	ID          string            `json:"id"`
+	Version     int64             `json:"version"`
 	Kind        string            `json:"kind"`
 	Name        string            `json:"name"`
 	ContentType string            `json:"content_type"`
@@ -35,7 +49,7 @@ type uploadView struct {
 }
 
 func viewUpload(v desk.Upload) uploadView {
-	return uploadView{ID: v.ID, Kind: v.Kind, Name: v.Name, ContentType: v.ContentType, MaxBytes: v.MaxBytes, ExpiresAt: when(v.ExpiresAt)}
+	return uploadView{ID: v.ID, Version: v.Version, Kind: v.Kind, Name: v.Name, ContentType: v.ContentType, MaxBytes: v.MaxBytes, ExpiresAt: when(v.ExpiresAt)}
 }
 
 // postUpload gives a form by which one file can be put into the file store
@@ -61,17 +75,20 @@ func postUpload(c *call) error {
 			return made{}, fmt.Errorf("upload %s: %w", id, err)
 		}
 		v.ExpiresAt = form.ExpiresAt
-		view := viewUpload(v)
+		stored := v
+		stored.Version = 1
+		again := viewUpload(stored)
+		view := again
 		view.URL, view.Fields = &form.URL, form.Fields
 		return made{
-			location: "/v1/uploads/" + id, version: 1, body: view, again: viewUpload(v),
+			location: "/v1/uploads/" + id, version: 1, body: view, again: again,
 			save: func(also store.Also) error { return c.company.CreateUpload(c.ctx(), v, also) },
 		}, nil
 	})
 }
 
-// uploadKey is where an upload lies in the file store.
-func (c *call) uploadKey(id string) string { return "uploads/" + c.company.Tenant + "/" + id }
+// uploadKey is where an upload lies in the file store until it is checked.
+func (c *call) uploadKey(id string) string { return RawFiles + c.company.Tenant + "/" + id }
 
 func getUpload(c *call) error {
 	id, err := c.id("id")
@@ -121,7 +138,7 @@ func (c *call) fileOf(o *web.Object, id, kind string) (*desk.MediaLink, error) {
 		return nil, nil
 	}
 	sum := sha256.Sum256(body)
-	key := "uploads/" + c.company.Tenant + "/checked/" + hex.EncodeToString(sum[:])
+	key := CheckedFiles + c.company.Tenant + "/" + hex.EncodeToString(sum[:])
 	err = c.Blobs.Put(c.ctx(), key, v.ContentType, bytes.NewReader(body))
 	if err != nil && !errors.Is(err, fault.Conflict) { // there already: the same bytes
 		return nil, fmt.Errorf("upload %s: %w", id, err)

@@ -131,6 +131,27 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// TestOptedOut: a conversation says what its person does not want from the channel.
+func TestOptedOut(t *testing.T) {
+	s := seed(t)
+	for _, c := range []struct {
+		all, marketing bool
+		want           string
+	}{
+		{false, false, `opted_out=false; opted_out_marketing=false`},
+		{true, false, `opted_out=true; opted_out_marketing=false`},
+		{false, true, `opted_out=false; opted_out_marketing=true`},
+	} {
+		conv := must(s.demo.Conversation(t.Context(), s.conversation))
+		conv.OptedOut, conv.OptedOutMarketing = c.all, c.marketing
+		check(t, s.demo.SaveConversation(t.Context(), conv))
+		play(t, s, []step{
+			{say: "read", call: "GET /v1/conversations/{conversation}", token: s.agent, want: "200 " + c.want},
+			{say: "listed", call: "GET /v1/conversations?contact=" + conv.Contact, token: s.agent, want: "200 items.0." + strings.Replace(c.want, "; ", "; items.0.", 1)},
+		})
+	}
+}
+
 // TestWaiting: a conversation whose replies wait says why and until when.
 func TestWaiting(t *testing.T) {
 	s := seed(t)
@@ -179,6 +200,36 @@ func TestCaseMoves(t *testing.T) {
 	}
 }
 
+// TestClosingReason: each new reason stands on one line of history; what repeats or
+// removes it adds none, and none but a move changes when the case was closed.
+func TestClosingReason(t *testing.T) {
+	s := seed(t)
+	id := s.openCase("Farola")
+	for _, c := range []struct{ say, body, lines, closed string }{
+		{"resolved without one", `{"state":"resolved"}`, "resolved", "09:31"},
+		{"given later", `{"closing_reason":"Listo"}`, "resolved, resolved Listo", "09:31"},
+		{"the same", `{"closing_reason":"Listo"}`, "resolved, resolved Listo", "09:31"},
+		{"closed with the same", `{"state":"closed","closing_reason":"Listo"}`, "resolved, resolved Listo, closed", "09:34"},
+		{"removed", `{"closing_reason":null}`, "resolved, resolved Listo, closed", "09:34"},
+		{"given again", `{"closing_reason":"Hecho"}`, "resolved, resolved Listo, closed, closed Hecho", "09:34"},
+	} {
+		s.advance(time.Minute)
+		a := s.ok(200, "PATCH", "/v1/cases/"+id, c.body)
+		if got, _ := a.get("closed_at").(string); !strings.HasPrefix(got, "2026-03-01T"+c.closed+":00") {
+			t.Errorf("%s: closed at %s, want %s", c.say, got, c.closed)
+		}
+		var lines []string
+		for _, e := range must(s.demo.CaseHistory(t.Context(), id)) {
+			if e.Kind == desk.CaseMoved {
+				lines = append(lines, strings.TrimSpace(string(e.To)+" "+e.Text))
+			}
+		}
+		if got := strings.Join(lines, ", "); got != c.lines {
+			t.Errorf("%s: lines %q, want %q", c.say, got, c.lines)
+		}
+	}
+}
+
 // TestCases: what an agent may change, and how cases are found.
 func TestCases(t *testing.T) {
 	s := seed(t)
@@ -194,8 +245,9 @@ func TestCases(t *testing.T) {
 		{say: "one longer", call: "PATCH /v1/cases/{case}", body: `{"closing_reason":"` + long + `x"}`, want: "422 closing_reason too_long"},
 		{say: "the reason is corrected", call: "PATCH /v1/cases/{case}", body: `{"closing_reason":"Listo"}`, want: `200 closing_reason="Listo"; version=4`},
 		{say: "opened again it has none", call: "PATCH /v1/cases/{case}", body: `{"state":"in_progress"}`, want: `200 closing_reason=null; closed_at=null; version=5`},
-		{say: "the history tells the moves and who made them", call: "GET /v1/cases/{case}/history", token: s.agent,
-			want: `200 items.0.kind="created"; items.0.by=null; items.1.from="new"; items.1.to="resolved"; items.1.by="{agent}"; items.2.to="in_progress"; items.3=null`},
+		{say: "the history tells the moves, who made them and why it was closed", call: "GET /v1/cases/{case}/history", token: s.agent,
+			want: `200 items.0.kind="created"; items.0.by=null; items.1.from="new"; items.1.to="resolved"; items.1.text="` + long + `"; items.1.by="{agent}"; ` +
+				`items.2.kind="moved"; items.2.from="resolved"; items.2.to="resolved"; items.2.text="Listo"; items.3.to="in_progress"; items.3.text=null; items.4=null`},
 		{say: "words that there are not", call: "PATCH /v1/cases/{case}", body: `{"state":"open","priority":"urgent","title":"x"}`, want: "422 state not_one_of, priority not_one_of, title read_only"},
 		{say: "null for a state", call: "PATCH /v1/cases/{case}", body: `{"state":null,"priority":null}`, want: "422 state required, priority required"},
 		{say: "at an old version", call: "PATCH /v1/cases/{case}", body: `{"priority":"low"}`, headers: []string{`If-Match: "1"`}, want: "412 stale: If-Match stale"},

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +42,7 @@ type world struct {
 	// outbound and approvals are the other queues that calls send to.
 	outbound, approvals *queuetest.Memory
 	secrets             *secrets.Store
+	secretsFile         string
 	// check is what both providers say of credentials; nil: they take them.
 	check func(channel.Account) error
 	log   *bytes.Buffer
@@ -60,7 +62,8 @@ func newWorld(t *testing.T) *world { return worldOn(t, tabletest.Open(t)) }
 func worldOn(t *testing.T, tab table.Table) *world {
 	w := &world{t: t, at: start, log: &bytes.Buffer{}}
 	w.inbound, w.outbound, w.approvals = &queuetest.Memory{Now: w.now}, &queuetest.Memory{Now: w.now}, &queuetest.Memory{Now: w.now}
-	w.secrets = must(secrets.Open(filepath.Join(t.TempDir(), "secrets")))
+	w.secretsFile = filepath.Join(t.TempDir(), "secrets")
+	w.secrets = must(secrets.Open(w.secretsFile))
 	log := slog.New(slog.NewJSONHandler(&lockedWriter{w: w.log}, nil))
 	s := &store.Store{Table: tab, Now: w.now, NewID: w.newID}
 	w.api = &API{
@@ -73,11 +76,19 @@ func worldOn(t *testing.T, tab table.Table) *world {
 	w.handler, w.mux = handlerOf(w)
 	w.admin = must(w.api.MakeTenant(t.Context(), "demo", "Ciudad Demo"))
 	w.other = must(w.api.MakeTenant(t.Context(), "other", "Otra"))
-	luis := must(w.api.MakeSpecialist(t.Context(), "demo", "Luis Prada", "lprada", desk.RoleAgent))
+	luis := must(w.specialist("Luis Prada", "lprada", desk.RoleAgent))
 	w.agentID = luis.ID
 	w.adminID = store.Hash("first admin", "demo")
 	w.agent = must(w.api.MakeToken(t.Context(), "demo", luis.ID, "test", time.Hour*24*30))
 	return w
+}
+
+// specialist makes one who is active, of the company demo.
+func (w *world) specialist(name, userName string, roles ...string) (desk.Specialist, error) {
+	s := desk.Specialist{ID: w.newID(), Name: name, UserName: userName, Active: true, Roles: roles, CreatedAt: w.now()}
+	err := w.demo.SaveSpecialist(w.t.Context(), desk.Specialist{}, s, nil)
+	s.Version = 1
+	return s, err
 }
 
 // provider stands for a provider that only says whether credentials work.
@@ -262,6 +273,15 @@ var spec = sync.OnceValue(func() *openapi3.T {
 	return doc
 })
 
+// codes are those of problems, as openapi.yaml lists them.
+var codes = sync.OnceValue(func() []string {
+	var all []string
+	for _, code := range spec().Components.Schemas["Problem"].Value.Properties["code"].Value.Extensions["x-extensible-enum"].([]any) {
+		all = append(all, code.(string))
+	}
+	return all
+})
+
 // describe holds an answer against openapi.yaml: the status is described for
 // the operation, the body fits its schema and its type.
 func (w *world) describe(method, path string, a answer) {
@@ -310,6 +330,14 @@ func described(pattern string, a answer) error {
 	var body any
 	if err := json.Unmarshal([]byte(a.text), &body); err != nil {
 		return err
+	}
+	var p web.Problem
+	if a.status >= 400 && json.Unmarshal([]byte(a.text), &p) == nil {
+		for _, x := range append(p.Errors, web.FieldProblem{Code: p.Code}) {
+			if !slices.Contains(codes(), x.Code) {
+				return fmt.Errorf("code %q", x.Code)
+			}
+		}
 	}
 	return spec().ValidateSchemaJSON(media.Schema.Value, body, openapi3.VisitAsResponse(), openapi3.EnableFormatValidation())
 }

@@ -20,7 +20,7 @@ func (s *Approvals) account(ctx context.Context, c store.Company, ch desk.Channe
 		return nil, none, &channel.Error{Verdict: channel.Refused, Code: channel.CodeNotSent, Reason: "provider_unknown"}
 	}
 	var creds channel.Credentials
-	value, err := s.Secrets.Fresh(ctx, c.CredentialsName(ch.ID))
+	value, ch, err := c.ReadCredentials(ctx, ch, s.Secrets.Fresh)
 	if errors.Is(err, fault.NotFound) || err == nil && json.Unmarshal([]byte(value), &creds) != nil {
 		return nil, none, &channel.Error{Verdict: channel.ChannelDown, Code: "no_credentials", Reason: "credentials_missing", Cause: desk.WaitCredential}
 	}

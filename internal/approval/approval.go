@@ -3,9 +3,10 @@
 //
 // Callbacks are not signed, so a verdict is a hint: what forbids stops sending at
 // once, what allows changes nothing, and the provider's list is read after every one.
-// The list is the truth. All events about the templates of a channel share a group of
-// the queue; should two handlers overlap all the same, the list that was asked last
-// wins, and every write is made at the version read.
+// The list is the truth. The verdicts and readings of a channel share a group of the
+// queue, its requests another. Where two handlers meet, the list that was asked last
+// wins, and every write is made at the version read; a request that needs the list lets
+// a reading end that is under way.
 package approval
 
 import (
@@ -13,6 +14,7 @@ import (
 	"errors"
 	"log/slog"
 	"reflect"
+	"slices"
 	"time"
 
 	"buzon/internal/blob"
@@ -86,7 +88,9 @@ func (s *Approvals) handle(ctx context.Context, r queue.Record) error {
 }
 
 // verdict notes what a callback says and asks the provider whether it is true. One
-// that speaks of a template which nobody knows, even then, goes to quarantine.
+// that speaks of a template which nobody knows, even then, goes to quarantine, unless
+// it may be one whose request is under way. It is sought at the channel that it came for,
+// then at its mates.
 func (s *Approvals) verdict(ctx context.Context, c store.Company, v desk.Verdict) error {
 	if v.ReceivedAt.IsZero() { // written by the release before (R16)
 		v.ReceivedAt = s.Now()
@@ -101,6 +105,26 @@ func (s *Approvals) verdict(ctx context.Context, c store.Company, v desk.Verdict
 	if err != nil {
 		return err
 	}
+	err = s.heard(ctx, c, ch, v)
+	var unknown *queue.Unreadable
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	others, readErr := mates(ctx, c, ch, v)
+	if readErr != nil {
+		return readErr
+	}
+	for _, mate := range others {
+		v.Channel = mate.ID
+		if again := s.heard(ctx, c, mate, v); !errors.As(again, &unknown) {
+			return again
+		}
+	}
+	return err
+}
+
+// heard is verdict for one channel; a *queue.Unreadable: the template is none of its.
+func (s *Approvals) heard(ctx context.Context, c store.Company, ch desk.Channel, v desk.Verdict) error {
 	noted := s.note(ctx, c, v, false)
 	if noted != nil && !errors.Is(noted, fault.NotFound) {
 		return noted
@@ -112,7 +136,7 @@ func (s *Approvals) verdict(ctx context.Context, c store.Company, v desk.Verdict
 	}
 	if noted != nil {
 		if noted = s.note(ctx, c, v, r.known.OK && !r.known.Began.Before(v.ReceivedAt)); errors.Is(noted, fault.NotFound) {
-			return &queue.Unreadable{Reason: reasonTemplateUnknown}
+			return s.ahead(ctx, c, ch, v)
 		}
 		if noted != nil {
 			return noted
@@ -143,6 +167,35 @@ func (s *Approvals) note(ctx context.Context, c store.Company, v desk.Verdict, r
 		}
 		s.noticed(t, next)
 		return nil
+	})
+}
+
+// ahead keeps a callback that came before the answer to its request was written: it is
+// noted on the request of that name, and the list is asked when there is an answer, or
+// it is known that none comes. Without such a request it goes to quarantine.
+func (s *Approvals) ahead(ctx context.Context, c store.Company, ch desk.Channel, v desk.Verdict) error {
+	return store.Retry(func() error {
+		all, err := c.FreshTemplates(ctx, v.Channel)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(all, func(t desk.Template) bool {
+			return t.ProviderID == v.ProviderID || t.Name == v.Name && t.Language == v.Language && t.ProviderID == "" && wentOut(t.Submission)
+		})
+		if i < 0 {
+			return &queue.Unreadable{Reason: reasonTemplateUnknown}
+		}
+		t := all[i]
+		if next := t.Hinted(v, t.ProviderID == ""); !reflect.DeepEqual(next, t) {
+			if err := c.SaveTemplate(ctx, next, nil); err != nil {
+				return err
+			}
+		}
+		known, err := c.ChannelSync(ctx, v.Channel)
+		if err != nil || !inUse(ch) {
+			return err
+		}
+		return s.arm(ctx, c, v.Channel, known, s.Now().Add(doubtAfter), false)
 	})
 }
 

@@ -80,6 +80,16 @@ func TestCrashAnywhere_R2_R6_R12(t *testing.T) {
 			w.request("acme", "x")
 			w.pass(2*time.Hour, 10*time.Minute)
 		}},
+		{"the channel is switched off after its answer was lost, and on again", func(w *world, a *account) {
+			a.lose = func(n int) bool { return n == 0 }
+			w.request("acme", "x")
+			w.pass(10*time.Second, 10*time.Second)
+			w.setChannel("acme", func(ch *desk.Channel) { ch.State = desk.ChannelInactive })
+			w.pass(20*time.Minute, 10*time.Minute)
+			w.setChannel("acme", func(ch *desk.Channel) { ch.State = desk.ChannelActive })
+			w.send("acme", desk.ApprovalEvent{Sync: &desk.SyncEvent{Channel: channelID("acme"), Asked: w.clock.Now()}})
+			w.pass(2*time.Hour, 10*time.Minute)
+		}},
 		{"callbacks about two templates", func(w *world, a *account) {
 			a.set(channel.Listed{ProviderID: pid(1), State: "paused"})
 			a.set(channel.Listed{ProviderID: pid(2), State: "rejected", Reason: "TAG"})

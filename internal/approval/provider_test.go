@@ -107,7 +107,13 @@ func (p *reviewer) Submit(ctx context.Context, ac channel.Account, t desk.Templa
 		if slices.ContainsFunc(a.list, func(l channel.Listed) bool { return l.Name == t.Name && l.Language == t.Language }) {
 			return &channel.Error{Verdict: channel.Refused, Code: channel.CodeNameTaken, Reason: channel.CodeNameTaken}
 		}
-		listed = channel.Listed{ProviderID: pid(1000 + len(a.made)), Name: t.Name, Language: t.Language, Category: t.Category, State: desk.ProviderPending}
+		listed = channel.Listed{
+			ProviderID: pid(1000 + len(a.made)), Name: t.Name, Language: t.Language, Category: t.Category, State: desk.ProviderPending,
+			Body: t.Body, Type: cmp.Or(t.Type, desk.TemplateText),
+		}
+		if t.Category == desk.CategoryAuthentication { // its text is the provider's
+			listed.Body = "*{{1}}* is your verification code."
+		}
 		a.made = append(a.made, t.Name)
 		a.list = append(a.list, listed)
 		if a.lose != nil && a.lose(n) {

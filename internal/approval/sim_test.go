@@ -55,6 +55,9 @@ func simulate(t testing.TB, o options) (broken []string) {
 				w.request(tenant, id)
 			}
 			w.assign(tenant, "k0", fmt.Sprint("c", round))
+			if tenant == companies[1] { // requests wait while it is off
+				w.switchIn(tenant, round)
+			}
 			if round == 5 {
 				a.remove(pid(1))
 			}
@@ -99,6 +102,19 @@ func simulate(t testing.TB, o options) (broken []string) {
 		broken = append(broken, w.check(tenant, requested[tenant], switched)...)
 	}
 	return broken
+}
+
+// switchIn has the channel off in rounds 3 to 5, and reads its list when it is on again, as
+// the API does.
+func (w *world) switchIn(tenant string, round int) {
+	w.t.Helper()
+	switch round {
+	case 3:
+		w.setChannel(tenant, func(ch *desk.Channel) { ch.State = desk.ChannelInactive })
+	case 6:
+		w.setChannel(tenant, func(ch *desk.Channel) { ch.State = desk.ChannelActive })
+		w.send(tenant, desk.ApprovalEvent{Sync: &desk.SyncEvent{Channel: channelID(tenant), Asked: w.clock.Now()}})
+	}
 }
 
 // assign is what a person does, at the version that they read.

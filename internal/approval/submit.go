@@ -23,8 +23,15 @@ const (
 	maxTaken    = 3                // attempts after which a name that is taken is believed to be another's
 )
 
-// WaitChannelPending is why a request waits whose channel is not approved yet.
-const WaitChannelPending = "channel_pending"
+// Why a request waits whose channel is not in use.
+const (
+	WaitChannelPending  = "channel_pending"  // it is not approved yet
+	WaitChannelInactive = "channel_inactive" // it is switched off
+)
+
+func waitsForChannel(cause string) bool {
+	return cause == WaitChannelPending || cause == WaitChannelInactive
+}
 
 // submit takes a template's request to its provider, or arms a timer that asks again.
 // An event too many finds nothing to do.
@@ -60,7 +67,7 @@ type attempt struct {
 func (a *attempt) run(ctx context.Context) error {
 	sub := *a.t.Submission
 	switch {
-	case a.ch.Deleted || a.ch.State == desk.ChannelInactive:
+	case a.ch.Deleted:
 		return a.save(ctx, func(t *desk.Template) { *t = t.Refused(desk.ReasonDeactivated) })
 	case a.live(sub.Lease):
 		return queue.Again(max(sub.Lease.Until.Sub(a.Now()), time.Second))
@@ -71,6 +78,8 @@ func (a *attempt) run(ctx context.Context) error {
 		return nil // its timer is armed
 	case a.ch.State == desk.ChannelPending:
 		return a.hold(ctx, WaitChannelPending)
+	case a.ch.State == desk.ChannelInactive:
+		return a.hold(ctx, WaitChannelInactive)
 	}
 	if a.unsettled(sub) {
 		if settled, err := a.settle(ctx); settled || err != nil {
@@ -102,14 +111,14 @@ func (a *attempt) run(ctx context.Context) error {
 }
 
 // holds tells whether a request still waits: its time has not come, and what it waits
-// for has not happened. A channel that was approved, or whose interruption has ended,
-// may be tried at once.
+// for has not happened. A channel that was approved or switched on, or whose
+// interruption has ended, may be tried at once.
 func (a *attempt) holds(sub desk.Submission) bool {
 	switch {
 	case !a.Now().Before(sub.NotBefore):
 		return false
-	case sub.Cause == WaitChannelPending:
-		return a.ch.State == desk.ChannelPending
+	case waitsForChannel(sub.Cause):
+		return !a.ch.State.Answers()
 	case desk.Interrupts(sub.Cause):
 		return a.ch.State == desk.ChannelInterrupted
 	}
@@ -125,8 +134,12 @@ func (s *Approvals) live(l *desk.Lease) bool {
 // unsettled tells whether a request may have gone out without anybody's having learnt
 // what became of it.
 func (s *Approvals) unsettled(sub desk.Submission) bool {
-	return sub.Unknown || sub.Lease != nil && !s.live(sub.Lease)
+	return wentOut(&sub) && (sub.Unknown || !s.live(sub.Lease))
 }
+
+// wentOut tells whether a request may have gone out, or goes out now, and no answer to it
+// is recorded.
+func wentOut(sub *desk.Submission) bool { return sub != nil && (sub.Unknown || sub.Lease != nil) }
 
 // settle looks for a request whose outcome is unknown in the provider's list: read
 // whole, and not before the request must show in it. False: it is not there, and may
@@ -136,7 +149,7 @@ func (a *attempt) settle(ctx context.Context) (bool, error) {
 	if a.Now().Before(since) {
 		return true, a.saveArmed(ctx, since, unknown)
 	}
-	r, err := a.read(ctx, a.c, a.ch, question{since: since})
+	r, err := a.read(ctx, a.c, a.ch, question{since: since, patient: true})
 	if err != nil {
 		return true, err
 	}
@@ -239,7 +252,7 @@ func (a *attempt) taken(ctx context.Context) error {
 	if err := a.record(ctx, from.Add(listedAfter), unknown); err != nil {
 		return err
 	}
-	r, err := a.read(ctx, a.c, a.ch, question{since: from})
+	r, err := a.read(ctx, a.c, a.ch, question{since: from, patient: true})
 	if err != nil {
 		return err
 	}

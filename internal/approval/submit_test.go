@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"buzon/internal/approval"
 	"buzon/internal/channel"
 	"buzon/internal/desk"
 	"buzon/internal/store"
@@ -155,29 +156,86 @@ func TestSubmissionWithoutCredentials(t *testing.T) {
 	want(t, "channel", w.channel("acme").State, desk.ChannelInterrupted)
 }
 
-// TestSubmissionOnAChannelThatIsOff ends at once, also one that waited.
-func TestSubmissionOnAChannelThatIsOff(t *testing.T) {
-	for name, change := range map[string]func(*desk.Channel){
-		"inactive": func(ch *desk.Channel) { ch.State = desk.ChannelInactive },
-		"deleted":  func(ch *desk.Channel) { ch.Deleted = true },
+// TestSubmissionOnAChannelThatIsOff waits until it is on again, also one that waited for
+// something else; on one that is deleted it ends (Q32, Q33).
+func TestSubmissionOnAChannelThatIsOff_Q32(t *testing.T) {
+	off := func(ch *desk.Channel) { ch.State = desk.ChannelInactive }
+	for _, test := range []struct {
+		name    string
+		changes []func(*desk.Channel)
+		want    string
+	}{
+		{"off", steps(off), "pending/  active=true done=false"},
+		{"off and on again", steps(off, func(ch *desk.Channel) { ch.State = desk.ChannelActive }), "pending/pending  active=true done=true"},
+		{"off and deleted", steps(off, func(ch *desk.Channel) { ch.Deleted = true }), "rejected/refused channel_deactivated active=false done=true"},
+		{"deleted", steps(func(ch *desk.Channel) { ch.Deleted = true }), "rejected/refused channel_deactivated active=false done=true"},
 	} {
 		w := newWorld(t, options{})
 		a := w.company("acme")
-		a.submit = func(int) *channel.Error {
-			return refusal(channel.Later, "429", "rate_limited", desk.WaitRateLimited, 0)
+		a.submit = func(n int) *channel.Error {
+			if n == 0 {
+				return refusal(channel.Later, "429", "rate_limited", desk.WaitRateLimited, 0)
+			}
+			return nil
 		}
 		w.request("acme", "waited")
 		w.drain()
-		w.setChannel("acme", change)
-		w.request("acme", "new")
-		w.settle(10 * time.Minute)
+		for i, change := range test.changes {
+			w.setChannel("acme", change)
+			if i == 0 {
+				w.request("acme", "new")
+				w.settle(10 * time.Minute)
+				want(t, test.name+": requests meanwhile", len(a.submits), 1)
+			}
+			w.syncNow("acme") // as whoever switches it on does
+			w.settle(time.Minute)
+		}
+		w.settle(time.Hour)
 		for _, id := range []string{"waited", "new"} {
 			got := w.template("acme", id)
-			want(t, name+" "+id, fmt.Sprintf("%s/%s %s active=%t done=%t", got.Status, got.ProviderState, got.Reason, got.Active, got.Submission.Done),
-				"rejected/refused channel_deactivated active=false done=true")
+			want(t, test.name+": "+id, fmt.Sprintf("%s/%s %s active=%t done=%t", got.Status, got.ProviderState, got.Reason, got.Active, got.Submission.Done), test.want)
+			if cause := got.Submission.Cause; !got.Submission.Done && cause != approval.WaitChannelInactive {
+				t.Errorf("%s: waits for %q", test.name, cause)
+			}
 		}
-		want(t, name+": requests", len(a.submits), 1)
 	}
+}
+
+func steps(s ...func(*desk.Channel)) []func(*desk.Channel) { return s }
+
+// TestChannelThatIsOnAgainSubmitsWithinAMinute: its list is read, which sets going what
+// has waited for it, whatever its timer says.
+func TestChannelThatIsOnAgainSubmitsWithinAMinute(t *testing.T) {
+	for _, state := range []desk.ChannelState{desk.ChannelInactive, desk.ChannelPending} {
+		w := newWorld(t, options{})
+		a := w.company("acme")
+		w.setChannel("acme", func(ch *desk.Channel) { ch.State = state })
+		w.request("acme", "x")
+		w.settle(3 * time.Hour)
+		w.setChannel("acme", func(ch *desk.Channel) { ch.State = desk.ChannelActive })
+		w.syncNow("acme")
+		w.settle(time.Minute)
+		want(t, string(state)+": requests", len(a.submits), 1)
+		want(t, string(state), show(w.template("acme", "x")), pending+pid(1000))
+	}
+}
+
+// TestChannelOffAfterAnUnknownOutcome: when it is on again the list is looked through,
+// and nothing is made twice (S3-31).
+func TestChannelOffAfterAnUnknownOutcome(t *testing.T) {
+	w := newWorld(t, options{})
+	a := w.company("acme")
+	a.lose = func(n int) bool { return n == 0 }
+	w.request("acme", "x")
+	w.drain()
+	w.setChannel("acme", func(ch *desk.Channel) { ch.State = desk.ChannelInactive })
+	w.settle(2 * time.Hour)
+	want(t, "readings while it is off", a.lists, 0)
+	w.setChannel("acme", func(ch *desk.Channel) { ch.State = desk.ChannelActive })
+	w.syncNow("acme")
+	w.settle(time.Hour)
+	want(t, "found", show(w.template("acme", "x")), pending+pid(1000))
+	want(t, "requests", len(a.submits), 1)
 }
 
 // TestUnknownOutcome: the list is looked through before another attempt.
@@ -278,7 +336,7 @@ func TestVerdictFindsARequestWhoseOutcomeIsUnknown(t *testing.T) {
 func TestNewestOfANameIsFound(t *testing.T) {
 	w := newWorld(t, options{})
 	a := w.company("acme")
-	old := desk.Template{ID: "a", Channel: channelID("acme"), Name: "t_x", Language: "es", Status: desk.TemplateRejected, ProviderState: "refused",
+	old := desk.Template{ID: "a", Channel: channelID("acme"), Name: "t_x", Language: "es", Body: "Hola", Status: desk.TemplateRejected, ProviderState: "refused",
 		Submission: &desk.Submission{Done: true, Attempts: 1, Unknown: true, Lease: &desk.Lease{From: w.clock.Now().Add(-time.Hour)}}}
 	must(t, w.eyes.In("acme").SaveTemplate(t.Context(), old, nil))
 	a.lose = func(int) bool { return true }
@@ -317,7 +375,7 @@ func TestALeaseOfAnotherProcessIsDead(t *testing.T) {
 	v, now := w.template("acme", "x"), w.clock.Now()
 	v.Submission = &desk.Submission{Attempts: 1, Lease: &desk.Lease{From: now, Until: now.Add(time.Minute), Epoch: "before", Owner: "somebody"}}
 	must(t, w.eyes.In("acme").SaveTemplate(t.Context(), v, nil))
-	a.set(channel.Listed{ProviderID: pid(1000), Name: "t_x", Category: "utility", State: "pending"})
+	a.set(channel.Listed{ProviderID: pid(1000), Name: "t_x", Category: "utility", State: "pending", Body: "Hola"})
 	w.drain()
 	want(t, "no event is held back: time passed", w.clock.Now().Sub(now), 0)
 	w.settle(5 * time.Minute)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"time"
 
 	"buzon/internal/channel"
@@ -35,7 +36,7 @@ const (
 	reasonOther   = "provider_error"
 )
 
-// errOvertaken ends a reading when another of the same list has begun.
+// errOvertaken ends a reading when another of the same list has begun, or is waited for.
 var errOvertaken = errors.New("another reading of the list has begun")
 
 // question is why a list is asked for.
@@ -46,6 +47,8 @@ type question struct {
 	timer bool
 	// person: somebody waits for it, so it is asked whatever the provider wants.
 	person bool
+	// patient: a reading that is under way is waited for, also one that cannot answer it.
+	patient bool
 }
 
 // sync reads the list for a person or for the channel's timer. A channel that is not
@@ -100,11 +103,13 @@ type reading struct {
 	// failed is why the list could not be read; nil: it was, or was not asked.
 	failed *channel.Error
 
-	byID, byName map[string]*desk.Template
-	seen         map[string]bool // the provider's ids
-	held         map[string]bool // our ids of templates that are in the list
-	changed      int
-	missing      int
+	ours    []desk.Template
+	byID    map[string]*desk.Template
+	byName  map[string][]*desk.Template
+	seen    map[string]bool // the provider's ids
+	held    map[string]bool // our ids of templates that are in the list
+	changed int
+	missing int
 }
 
 // read asks the provider for the list, unless it need not or may not be asked, and
@@ -119,15 +124,8 @@ func (s *Approvals) read(ctx context.Context, c store.Company, ch desk.Channel, 
 		return r, queue.Again(time.Second)
 	}
 	began, err := r.begin(ctx)
-	if err != nil || !began {
-		return r, err
-	}
-	if err = r.list(ctx); err == nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-		defer cancel()
-		if err = r.answered(ctx, c, ch, r.failed); err == nil {
-			err = r.finish(ctx)
-		}
+	if began && err == nil {
+		err = r.run(ctx)
 	}
 	if errors.Is(err, errOvertaken) {
 		return r, queue.Again(overtakenWait)
@@ -135,8 +133,23 @@ func (s *Approvals) read(ctx context.Context, c store.Company, ch desk.Channel, 
 	return r, err
 }
 
-// begin notes that the list is being read: whoever reads it already stops. False if
-// the question is answered, or the provider wants to be left alone for now.
+// run reads the list that is noted as begun, and writes what came of it.
+func (r *reading) run(ctx context.Context) error {
+	if err := r.list(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if err := r.answered(ctx, r.c, r.ch, r.failed); err != nil {
+		return err
+	}
+	return r.finish(ctx)
+}
+
+// begin notes that the list is being read: whoever reads it already stops. One whose
+// reading would answer the question is waited for instead, lest two overtake each other
+// for ever. False if the question is answered, or the provider wants to be left alone for
+// now.
 func (r *reading) begin(ctx context.Context) (bool, error) {
 	began := false
 	err := store.Retry(func() error {
@@ -148,10 +161,13 @@ func (r *reading) begin(ctx context.Context) (bool, error) {
 		if known.Covers(r.q.since) {
 			return nil
 		}
+		if underWay(known, r.Now()) && !known.For.Equal(r.q.since) && (r.q.patient || known.Began.After(r.q.since)) {
+			return errOvertaken
+		}
 		if r.Now().Before(known.NotBefore) && !r.q.person {
 			return r.arm(ctx, r.c, r.ch.ID, known, known.NotBefore, r.spent())
 		}
-		known.Began = r.Now()
+		known.Began, known.For = r.Now(), r.q.since
 		if err := r.c.SaveChannelSync(ctx, r.ch.ID, known); err != nil {
 			return err
 		}
@@ -160,6 +176,11 @@ func (r *reading) begin(ctx context.Context) (bool, error) {
 		return nil
 	})
 	return began, err
+}
+
+// underWay tells whether somebody may be reading the list now.
+func underWay(known desk.ChannelSync, now time.Time) bool {
+	return known.At.Before(known.Began) && now.Sub(known.Began) < step+recordTimeout
 }
 
 // spent tells whether it was the armed timer that fired.
@@ -179,21 +200,18 @@ func (r *reading) list(ctx context.Context) error {
 	if err := r.overdue(ctx, ours); err != nil {
 		return err
 	}
-	r.index(ours)
+	r.ours = ours
+	r.index()
 	limited := ctx
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		limited, cancel = context.WithDeadline(ctx, deadline.Add(-recordTimeout))
 		defer cancel()
 	}
-	var own error
-	err = provider.List(limited, account, func(page []channel.Listed) error {
-		own = r.page(limited, page)
-		return own
-	})
+	own, err := r.whole(limited, provider, account)
 	switch {
 	case err == nil:
-		return r.absent(ctx, ours)
+		return r.absent(ctx)
 	case limited.Err() != nil:
 		r.failed = &channel.Error{Verdict: channel.Later, Code: reasonTimeout, Reason: reasonTimeout, Cause: desk.WaitUnavailable}
 	case own == nil:
@@ -205,8 +223,34 @@ func (r *reading) list(ctx context.Context) error {
 	return nil
 }
 
+// whole reads the list to its end, twice if some of ours seem to be gone. Where pages
+// have numbers, one that is taken off the list moves all behind it up, and the one that
+// moves over the end of a page is on none. It stands on an earlier page from then on,
+// so the second time it is seen. own is the part of the error that is not the provider's.
+func (r *reading) whole(ctx context.Context, provider channel.Templates, account channel.Account) (own, err error) {
+	for _, last := range []bool{false, true} {
+		r.seen = map[string]bool{}
+		err = provider.List(ctx, account, func(page []channel.Listed) error {
+			own = r.page(ctx, page)
+			return own
+		})
+		if err != nil || last || !r.loses() {
+			break
+		}
+	}
+	return own, err
+}
+
+// loses tells whether one of ours would be marked as missing now.
+func (r *reading) loses() bool {
+	return slices.ContainsFunc(r.ours, func(t desk.Template) bool {
+		gone := t.Absent(r.known.Began)
+		return !r.held[t.ID] && gone.ProviderState != t.ProviderState
+	})
+}
+
 // overdue arms timers for requests that should have gone long ago: theirs, or the event
-// that began them, was lost.
+// that began them, was lost; and for those that waited for the channel to be in use.
 func (r *reading) overdue(ctx context.Context, ours []desk.Template) error {
 	for i, t := range ours {
 		if t.Submission == nil || t.Submission.Done {
@@ -220,7 +264,8 @@ func (r *reading) overdue(ctx context.Context, ours []desk.Template) error {
 		if sub.Lease != nil && sub.Lease.Until.After(due) {
 			due = sub.Lease.Until
 		}
-		if r.known.Began.Sub(due) < overdueAfter {
+		freed := waitsForChannel(sub.Cause) && r.Now().Before(sub.NotBefore)
+		if r.known.Began.Sub(due) < overdueAfter && !freed {
 			continue
 		}
 		timer := r.c.SubmitTimer(t, r.Now())
@@ -238,66 +283,10 @@ func (r *reading) overdue(ctx context.Context, ours []desk.Template) error {
 	return nil
 }
 
-// index arranges our templates, newest first, by what the provider calls them: its id,
-// or name and language where a request has gone out and its answer is not known. Of
-// several of a name it is the newest that may have gone out.
-func (r *reading) index(ours []desk.Template) {
-	r.byID, r.byName = map[string]*desk.Template{}, map[string]*desk.Template{}
-	r.seen, r.held = map[string]bool{}, map[string]bool{}
-	newer := map[string]bool{}
-	for i := range ours {
-		t := &ours[i]
-		name := t.Language + " " + t.Name
-		switch {
-		case t.ProviderID != "":
-			r.byID[t.ProviderID] = t
-		case t.Submission != nil && r.unsettled(*t.Submission) && !newer[name]:
-			r.byName[name] = t
-		}
-		newer[name] = true
-	}
-}
-
-// page does to our templates what a page of the list says.
-func (r *reading) page(ctx context.Context, page []channel.Listed) error {
-	for _, l := range page {
-		r.seen[l.ProviderID] = true
-		if len(r.seen) > maxListed {
-			return &channel.Error{Verdict: channel.Refused, Code: reasonTooMany, Reason: reasonTooMany}
-		}
-		t := r.byID[l.ProviderID]
-		if t == nil {
-			t = r.byName[l.Language+" "+l.Name]
-			delete(r.byName, l.Language+" "+l.Name)
-		}
-		if t == nil {
-			continue
-		}
-		r.byID[l.ProviderID], r.held[t.ID] = t, true
-		err := r.write(ctx, t, func(t desk.Template) desk.Template {
-			if t.ProviderID != "" && t.ProviderID != l.ProviderID {
-				return t // somebody else has found it meanwhile
-			}
-			return t.Confirmed(listing(l), r.known.Began)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func listing(l channel.Listed) desk.Listing {
-	return desk.Listing{
-		ProviderID: l.ProviderID, State: l.State, Category: l.Category,
-		Reason: l.Reason, Quality: l.Quality, NextCategory: l.NextCategory,
-	}
-}
-
 // absent marks those of ours that a whole list did not hold.
-func (r *reading) absent(ctx context.Context, ours []desk.Template) error {
-	for i := range ours {
-		t := &ours[i]
+func (r *reading) absent(ctx context.Context) error {
+	for i := range r.ours {
+		t := &r.ours[i]
 		if !r.held[t.ID] {
 			if err := r.write(ctx, t, func(t desk.Template) desk.Template { return t.Absent(r.known.Began) }); err != nil {
 				return err
@@ -377,7 +366,7 @@ func (r *reading) finish(ctx context.Context) error {
 	next.At, next.OK, next.Error = r.Now(), r.failed == nil, code(r.failed)
 	next.Seen, next.Changed, next.Missing = len(r.seen), r.changed, r.missing
 	next.NotBefore = time.Time{}
-	due := next.At.Add(syncEvery)
+	due := r.doubted(next.At.Add(syncEvery))
 	if r.failed != nil {
 		due = next.At.Add(max(wait(next.Failures+1), r.failed.After))
 		if r.failed.After > 0 {
@@ -401,6 +390,22 @@ func (r *reading) finish(ctx context.Context) error {
 	next.Version++
 	r.known = next
 	return err
+}
+
+// doubted is when the list is asked again, by due: sooner while it does not say what the
+// newest callback about one of ours said, for it may lag behind. The pauses double: they
+// are as long as the callback is old, until nobody has to ask sooner.
+func (r *reading) doubted(due time.Time) time.Time {
+	now := r.Now()
+	for _, t := range r.ours {
+		if t.ProviderID == "" || t.Said == nil || t.Said.State == t.ProviderState {
+			continue
+		}
+		if again := now.Add(max(doubtAfter, now.Sub(t.Said.ReceivedAt))); again.Before(due) {
+			due = again
+		}
+	}
+	return due
 }
 
 // wait is the pause after so many failures: 1, 2, 4 … 60 minutes.

@@ -106,6 +106,46 @@ func TestMissingAndBack(t *testing.T) {
 	want(t, "back", w.template("acme", "x").Sendable(), true)
 }
 
+// TestListThatShiftsWhileItIsRead: a template that somebody removes from an earlier page
+// moves another one over the end of a page, so that it is on none. It is not missing, also
+// if the second look fails; the removed one is, when the list is read again.
+func TestListThatShiftsWhileItIsRead(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		last *channel.Error // of the second look
+		want string
+		ours string
+	}{
+		{"what is lost is looked for once more", nil, "ok=true seen=149 changed=0 missing=0 error=", "map[approved:150]"},
+		{"which may fail", refusal(channel.Later, "500", "provider_error", desk.WaitUnavailable, 0), "ok=false seen=100 changed=0 missing=0 error=provider_error", "map[approved:150]"},
+	} {
+		w := newWorld(t, options{})
+		a := w.company("acme")
+		for n := range 150 {
+			a.set(channel.Listed{ProviderID: pid(n), State: "approved"})
+			w.known("acme", fmt.Sprintf("x%03d", n), pid(n), "approved")
+		}
+		a.before = func(n int) {
+			if n == 1 {
+				a.remove(pid(3))
+			}
+		}
+		a.page = func(reading, n int) *channel.Error {
+			if reading == 1 && n == 1 {
+				return test.last
+			}
+			return nil
+		}
+		w.syncNow("acme")
+		want(t, test.name, summary(w.lastSync("acme")), test.want)
+		want(t, test.name+": ours", w.states("acme"), test.ours)
+		want(t, test.name+": the one that moved", w.template("acme", "x100").Sendable(), true)
+		w.syncNow("acme")
+		want(t, test.name+": read again", summary(w.lastSync("acme")), "ok=true seen=149 changed=1 missing=1 error=")
+		want(t, test.name+": the one that moved, then", w.template("acme", "x100").Sendable(), true)
+	}
+}
+
 // TestTemplateInTwoPages: another is added while the list is read, so that one comes
 // twice.
 func TestTemplateInTwoPages(t *testing.T) {
@@ -157,6 +197,7 @@ func TestTheListIsReadEverySixHours(t *testing.T) {
 		w.callback("acme", status(pid(0), "paused", "", w.clock.Now())) // a doubt arms an earlier timer
 		w.settle(10 * time.Minute)
 	}
+	w.settle(6 * time.Hour) // until the doubt is over
 	a.lists = 0
 	w.settle(24 * time.Hour)
 	if a.lists < 4 || a.lists > 5 {

@@ -46,7 +46,7 @@ func TestForgedRejectionIsUndoneByTheList_R12(t *testing.T) {
 	want(t, "after the list", show(w.template("acme", "x")), before)
 	want(t, "readings", a.lists, 1)
 	w.settle(5 * time.Minute)
-	want(t, "the list, which said something else, is asked once more after a minute: readings", a.lists, 2)
+	want(t, "the list, which said something else, is asked again after 1, 2 and 4 minutes: readings", a.lists, 4)
 	want(t, "after it", show(w.template("acme", "x")), before)
 }
 
@@ -65,6 +65,47 @@ func TestListThatLags(t *testing.T) {
 		w.settle(time.Minute)
 		want(t, "a minute later", w.template("acme", "x").ProviderState, test.is)
 	}
+}
+
+// TestListThatLagsForLong: it is asked after 1, 2, 4 … minutes, so that what forbids and
+// what allows is known when twice the time has passed by which the list lags; until the
+// reading that comes every six hours anyhow.
+func TestListThatLagsForLong_R12(t *testing.T) {
+	for _, lag := range []time.Duration{30 * time.Second, 3 * time.Minute, 20 * time.Minute, 170 * time.Minute} {
+		for _, test := range []struct{ was, is string }{{"approved", "disabled"}, {"approved", "rejected"}, {"pending", "approved"}} {
+			w := newWorld(t, options{})
+			a := w.company("acme")
+			a.set(channel.Listed{ProviderID: pid(1), State: test.was})
+			w.known("acme", "x", pid(1), test.was)
+			w.syncNow("acme")
+			truth := w.clock.Now().Add(lag)
+			a.before = func(int) {
+				if !w.clock.Now().Before(truth) {
+					a.set(channel.Listed{ProviderID: pid(1), State: test.is})
+				}
+			}
+			w.callback("acme", verdict(pid(1), test.is, "POLICY", w.clock.Now()))
+			w.settle(max(2*lag, time.Minute) + time.Minute)
+			want(t, fmt.Sprint(test, " after ", lag), w.template("acme", "x").ProviderState, test.is)
+			a.lists = 0
+			w.settle(24 * time.Hour)
+			want(t, fmt.Sprint(test, " after ", lag, ": readings in the day after that"), a.lists, 4)
+		}
+	}
+}
+
+// TestAListThatNeverAgrees costs few readings, whatever a callback said.
+func TestAListThatNeverAgrees(t *testing.T) {
+	w := newWorld(t, options{})
+	a := w.company("acme")
+	a.set(channel.Listed{ProviderID: pid(1), State: "approved"})
+	w.known("acme", "x", pid(1), "approved")
+	w.callback("acme", verdict(pid(1), "rejected", "spam", w.clock.Now()))
+	w.settle(6 * time.Hour)
+	want(t, "at once and after 1, 2, 4, 8, 16, 32, 64, 128 and 256 minutes: readings", a.lists, 10)
+	a.lists = 0
+	w.settle(24 * time.Hour)
+	want(t, "in the next day", a.lists, 4)
 }
 
 func TestLateRejectionSwitchesItOffForGood_R12(t *testing.T) {
@@ -148,6 +189,7 @@ func TestVerdictOfAnUnknownTemplate(t *testing.T) {
 			w := newWorld(t, options{})
 			a := w.company("acme")
 			a.page = test.page
+			a.set(channel.Listed{ProviderID: pid(1), State: "approved"})
 			w.known("acme", "x", pid(1), "approved")
 			body := status(pid(7), "paused", "", w.clock.Now())
 			w.callback("acme", body)
@@ -234,6 +276,7 @@ func TestNothingIsAskedForAChannelThatIsNotInUse(t *testing.T) {
 	} {
 		w := newWorld(t, options{})
 		a := w.company("acme")
+		a.set(channel.Listed{ProviderID: pid(1), State: "approved"})
 		w.known("acme", "x", pid(1), "approved")
 		w.send("acme", desk.ApprovalEvent{Sync: &desk.SyncEvent{Channel: channelID("acme"), Asked: w.clock.Now()}})
 		w.drain()

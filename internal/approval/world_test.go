@@ -123,11 +123,12 @@ func channelID(tenant string) string { return tenant + "-whatsapp" }
 func (w *world) company(tenant string) *account {
 	w.t.Helper()
 	c := w.eyes.In(tenant)
-	must(w.t, c.SaveChannel(w.t.Context(), desk.Channel{
+	ch := desk.Channel{
 		ID: channelID(tenant), Kind: desk.KindWhatsApp, Provider: desk.ProviderGupshup, State: desk.ChannelActive,
 		App: "DemoApp", AppID: "app-" + tenant,
-	}, nil))
-	w.secrets[c.CredentialsName(channelID(tenant))] = `{"api_key":"k"}`
+	}
+	must(w.t, c.SaveChannel(w.t.Context(), ch, nil))
+	w.secrets[c.CredentialsName(ch)] = `{"api_key":"k"}`
 	return w.provider.account("app-" + tenant)
 }
 
@@ -167,28 +168,43 @@ func (w *world) known(tenant, id, providerID, state string) {
 // request stores a template as the API does, and queues its submission.
 func (w *world) request(tenant, id string) {
 	w.t.Helper()
+	w.send(tenant, desk.ApprovalEvent{Submit: w.newRequest(tenant, id)})
+}
+
+// newRequest stores a template as the API does, without an event.
+func (w *world) newRequest(tenant, id string) string {
+	w.t.Helper()
 	c := w.eyes.In(tenant)
 	t := desk.Template{
 		ID: id, Channel: channelID(tenant), Name: "t_" + id, Language: "es", Category: desk.CategoryUtility, Body: "Hola",
 		Status: desk.TemplatePending, Active: true, CreatedAt: w.clock.Now(), Submission: &desk.Submission{},
 	}
 	must(w.t, c.CreateTemplate(context.Background(), t, "", c.SubmitTimer(t, w.clock.Now().Add(2*time.Minute)).Also()))
-	w.send(tenant, desk.ApprovalEvent{Submit: id})
+	return id
 }
 
-// send queues an event of the company's channel.
+// send queues an event of the company's channel, in the group in which the API and the
+// clock do.
 func (w *world) send(tenant string, e desk.ApprovalEvent) {
 	w.t.Helper()
 	body, err := queue.Seal(desk.StageApprovals, tenant, e)
 	must(w.t, err)
-	w.sendRaw(tenant, body)
+	group := store.ApprovalGroup(tenant, channelID(tenant))
+	if e.Submit != "" {
+		group = store.SubmitGroup(tenant, channelID(tenant))
+	}
+	w.sendIn(group, body)
 }
 
 func (w *world) sendRaw(tenant string, body []byte) {
 	w.t.Helper()
+	w.sendIn(store.ApprovalGroup(tenant, channelID(tenant)), body)
+}
+
+func (w *world) sendIn(group string, body []byte) {
+	w.t.Helper()
 	w.sent++
-	m := queue.Message{Group: store.ApprovalGroup(tenant, channelID(tenant)), Dedup: fmt.Sprint("m", w.sent), Body: body}
-	must(w.t, w.driver.Memory(desk.StageApprovals).Send(context.Background(), m))
+	must(w.t, w.driver.Memory(desk.StageApprovals).Send(context.Background(), queue.Message{Group: group, Dedup: fmt.Sprint("m", w.sent), Body: body}))
 }
 
 // callback delivers what Gupshup posts of a template, as the webhook hands it on.

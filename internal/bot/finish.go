@@ -123,16 +123,14 @@ func params(t desk.Template, p Pick) []string {
 
 // The codes of [Problems].
 const (
-	ProblemNoProjects          = "no_projects"           // nothing is open to anonymous access
-	ProblemProjectCodeUnknown  = "project_code_unknown"  // the settings' code names no offered project
-	ProblemNoServices          = "no_services"           // an offered project offers no service
-	ProblemNoCategories        = "no_categories"         // an offered service offers no category
-	ProblemTemplateMissing     = "template_missing"      // no template has the settings' name
-	ProblemTemplateInactive    = "template_inactive"     // it is approved and switched off
-	ProblemTemplateNotApproved = "template_not_approved" // it is not approved, or the provider paused it
-	ProblemMenuWithoutCase     = "menu_without_case"     // registered people can not reach anonymous access
-	ProblemMenuNumberTwice     = "menu_number_twice"     // the second entry can not be chosen by its number
-	ProblemTextUnknown         = "text_unknown"          // a text for a key or language that does not exist
+	ProblemNoProjects          = "no_projects"                // nothing is open to anonymous access
+	ProblemProjectCodeUnknown  = "project_code_unknown"       // the settings' code names no offered project
+	ProblemNoServices          = "no_services"                // an offered project offers no service
+	ProblemNoCategories        = "no_categories"              // an offered service offers no category
+	ProblemTemplateMissing     = "case_template_missing"      // no template has the settings' name
+	ProblemTemplateInactive    = "case_template_inactive"     // it is approved and switched off
+	ProblemTemplateNotApproved = "case_template_not_approved" // it is not approved, or the provider paused it
+	ProblemMenuWithoutCase     = "menu_without_case"          // registered people can not reach anonymous access
 )
 
 // createCase finds the template by its name (S1-31): of those that can be sent
@@ -192,19 +190,7 @@ func Problems(w World) []string {
 		_, problem := createCase(w.Templates, name, language(w))
 		add(problem, problem != "")
 	}
-	numbers := map[int]bool{}
-	reachable := false
-	for _, item := range menu(w.Settings) {
-		add(ProblemMenuNumberTwice, numbers[item.Number])
-		numbers[item.Number] = true
-		reachable = reachable || item.Action == desk.ActionAnonymousCase
-	}
-	add(ProblemMenuWithoutCase, !reachable)
-	for lang, texts := range w.Settings.Texts {
-		for key := range texts {
-			add(ProblemTextUnknown, !knownText(lang, key))
-		}
-	}
+	add(ProblemMenuWithoutCase, !slices.ContainsFunc(menu(w.Settings), func(m desk.MenuItem) bool { return m.Action == desk.ActionAnonymousCase }))
 	slices.Sort(codes)
 	return slices.Compact(codes)
 }

@@ -1,12 +1,11 @@
 package bot
 
 import (
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"buzon/internal/desk"
+	"buzon/internal/fuzztest"
 )
 
 func TestRowID(t *testing.T) {
@@ -102,13 +101,16 @@ func TestStaleTap(t *testing.T) {
 	}
 }
 
+// bounds of a parser of what a tap brings back.
+var bounds = fuzztest.Limit{Memory: 1 << 20, PerByte: 64}
+
 func FuzzRowID(f *testing.F) {
 	name := dialogueName("turn-1")
 	for _, s := range []string{"", "bz1", "bz1." + name + ".project0.pa", "bz1." + name + ".category7.n3", "bz1." + name + ".group1.g~" + strings.Repeat("0f", 16), "....", "bz1." + name + ".0.pa"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		bounded(t, len(s), func() {
+		bounds.Check(t, len(s), func() {
 			r, ok := parseRowID(s)
 			if ok && (r.String() != s || len(s) > maxRowIDLength) {
 				t.Fatalf("%q comes back as %q", s, r)
@@ -118,22 +120,4 @@ func FuzzRowID(f *testing.F) {
 			}
 		})
 	})
-}
-
-// bounded fails if a parser needs more than a second or a megabyte and 64 bytes
-// for each byte it was given.
-func bounded(t *testing.T, size int, run func()) {
-	t.Helper()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	start := time.Now()
-	run()
-	took := time.Since(start)
-	runtime.ReadMemStats(&after)
-	if used := after.TotalAlloc - before.TotalAlloc; used > uint64(1<<20+64*size) {
-		t.Errorf("%d bytes allocated for %d", used, size)
-	}
-	if took > time.Second {
-		t.Errorf("%v for %d bytes", took, size)
-	}
 }

@@ -119,7 +119,7 @@ func FuzzState(f *testing.F) {
 	}
 	w := town("es")
 	f.Fuzz(func(t *testing.T, stored []byte, said string) {
-		bounded(t, len(stored)+len(said), func() {
+		bounds.Check(t, len(stored)+len(said), func() {
 			checkDecision(t, w, Decide(w, stored, Input{Message: &desk.Content{Type: desk.Text, Text: said}, ID: "t", Now: begin}))
 			d := Decide(w, stored, Input{ID: "t", Now: begin.Add(100 * time.Hour)})
 			if s, ok := readState(stored); !ok && (d.State != nil || len(d.Replies) > 0) || ok && s.Until.Before(begin) && d.State != nil {

@@ -75,7 +75,7 @@ func FuzzFold(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		bounded(t, len(s), func() {
+		bounds.Check(t, len(s), func() {
 			if got := fold(s); len(got) > 20*maxTyped {
 				t.Fatalf("%d bytes fold to %d", len(s), len(got))
 			}

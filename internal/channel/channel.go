@@ -18,9 +18,9 @@ import (
 
 // Limits of a webhook body (T8). What exceeds them is a Rejection.
 const (
-	MaxEvents = 1000     // single events in one body
+	MaxEvents = 10_000   // single events in one body
 	MaxDepth  = 64       // nesting of the JSON
-	MaxString = 64 << 10 // bytes of one string
+	MaxString = 64 << 10 // bytes of one string; a longer one costs its event alone
 )
 
 // Batch is what one webhook body holds, taken apart. A body may hold good
@@ -93,6 +93,9 @@ type File struct {
 // Sent is a provider's word that it has taken a message.
 type Sent struct {
 	ProviderID string // its id for the send; what receipts name
+	// Person is the network's own id of whom it went to, which may be another
+	// spelling of the number (Mexico's 521…, Brazil's 9); empty: it did not say.
+	Person string
 }
 
 // Verdict of a failed send: what to do, not what happened.
@@ -122,6 +125,13 @@ type Listed struct {
 	Reason       string // of a rejection; at most 200 characters
 	Quality      string // in lower case
 	NextCategory string // announced
+	// Body is the text as the provider has it, its variables as {{n}}: ours but for
+	// white space at the ends and the ends of lines; of Authentication the provider's
+	// own. Empty: the provider does not say.
+	Body string
+	// Type is desk.TemplateText, …Image, …Document or …Video, by what stands on top;
+	// another word as it came, in lower case; empty: the provider does not say.
+	Type string
 }
 
 // CodeNameTaken is the Code of an Error of Submit when the provider already has a
@@ -135,7 +145,9 @@ type Templates interface {
 	Submit(ctx context.Context, a Account, t desk.Template) (Listed, error)
 	// List reads the whole list of the account, page by page to its end, and gives
 	// each page to each. The error is a *Error, or what each returned: then the
-	// list is not whole.
+	// list is not whole. A template that cannot be identified, or of which the
+	// provider does not say the state, is left out: the others are given, and the
+	// error says so after the last page.
 	List(ctx context.Context, a Account, each func([]Listed) error) error
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -149,37 +151,66 @@ func TestWarmIsBounded(t *testing.T) {
 	}
 }
 
+// pipes is a network without a machine: whoever dials meets the one who accepts.
+type pipes chan net.Conn
+
+func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
+	here, there := net.Pipe()
+	p <- there
+	return here, nil
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	if c, open := <-p; open {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{} }
+
 // TestAStalledCallIsRepeated: an answer that never comes costs an attempt, not the
 // function's time.
 func TestAStalledCallIsRepeated(t *testing.T) {
-	c := New(env(role(nil)), slog.New(slog.DiscardHandler))
-	transport, ok := c.client.Transport.(*http.Transport)
-	if !ok || transport.ResponseHeaderTimeout != attemptLimit || transport.TLSHandshakeTimeout != connectLimit {
-		t.Fatalf("calls to AWS are not bounded: %+v", c.client.Transport)
-	}
-	transport.ResponseHeaderTimeout = 50 * time.Millisecond // not to wait so long here
-	var mu sync.Mutex
-	calls, release := 0, make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		calls++
-		first := calls%2 == 1
-		mu.Unlock()
-		if first {
-			<-release
-		}
-		io.WriteString(w, `{}`)
-	}))
-	defer server.Close()
-	defer close(release)
-	at := map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": server.URL, "AWS_ENDPOINT_URL_SSM": server.URL}
-	stalled := New(env(role(at)), slog.New(slog.DiscardHandler))
-	stalled.client = c.client
-	if _, err := stalled.Table().Get(t.Context(), table.Key{PK: "a", SK: "b"}); err != nil {
-		t.Error(err)
-	}
-	if err := stalled.Secrets().Put(t.Context(), "/a", "b"); err != nil {
-		t.Error(err)
+	const longestPause = 2 * time.Second // of the SDK, before its second attempt
+	for name, call := range map[string]func(ctx context.Context, c *Cloud) error{
+		"the SDK's client": func(ctx context.Context, c *Cloud) error {
+			_, err := c.Table().Get(ctx, table.Key{PK: "a", SK: "b"})
+			return err
+		},
+		"our own": func(ctx context.Context, c *Cloud) error { return c.Secrets().Put(ctx, "/a", "b") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				at := map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": "http://aws.example", "AWS_ENDPOINT_URL_SSM": "http://aws.example"}
+				c := New(env(role(at)), slog.New(slog.DiscardHandler))
+				transport, ok := c.client.Transport.(*http.Transport)
+				if !ok || transport.TLSHandshakeTimeout != connectLimit {
+					t.Fatalf("calls to AWS are not bounded: %+v", c.client.Transport)
+				}
+				network, calls := make(pipes), 0
+				transport.DialContext = network.dial
+				server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					_, _ = io.Copy(io.Discard, r.Body) // a pipe keeps nothing, and the limit begins when all is sent
+					if calls++; calls == 1 {
+						<-r.Context().Done()
+						return
+					}
+					io.WriteString(w, `{}`)
+				})}
+				go func() { _ = server.Serve(network) }()
+				from := time.Now()
+				err := call(t.Context(), c)
+				if took := time.Since(from); err != nil || calls != 2 || took < attemptLimit || took > attemptLimit+longestPause {
+					t.Errorf("%d calls took %v: %v", calls, took, err)
+				}
+				transport.CloseIdleConnections()
+				if err := server.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }
 

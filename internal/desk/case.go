@@ -108,12 +108,13 @@ type CaseEventKind string
 const (
 	CaseCreated CaseEventKind = "created"
 	CaseMessage CaseEventKind = "message" // the person wrote
-	CaseMoved   CaseEventKind = "moved"   // the state changed
+	CaseMoved   CaseEventKind = "moved"   // the state changed, or the closing reason alone
 	CaseLinked  CaseEventKind = "linked"  // another conversation belongs to it
 )
 
 // CaseEvent is one line of a case's history. The person who holds the tracking
-// link sees all of them.
+// link sees all of them. Text of a move is the closing reason that came with it: an
+// agent's words to that person, or ReasonDeactivated, which nobody is shown.
 type CaseEvent struct {
 	ID   string        `json:"id"`
 	Case string        `json:"case"`
@@ -121,7 +122,7 @@ type CaseEvent struct {
 	Text string        `json:"text,omitempty"`
 	From CaseState     `json:"from,omitempty"`
 	To   CaseState     `json:"to,omitempty"`
-	By   string        `json:"by,omitempty"` // specialist id; empty: the person
+	By   string        `json:"by,omitempty"` // specialist id; empty: the person, or the system
 	At   time.Time     `json:"at"`
 }
 

@@ -57,6 +57,9 @@ type Channel struct {
 	// MetaApp is a hash of the app secret: channels with the same one belong to
 	// the same Meta app, which signs for all of them.
 	MetaApp string `json:"meta_app,omitempty"`
+	// Credentials names its secrets among all that were ever kept for it, which are
+	// never changed; empty: those kept under the channel's own name, if any.
+	Credentials string `json:"credentials,omitempty"`
 
 	// SecretHash is the SHA-256 in hex of the secret in the webhook address;
 	// OldSecretHash stays valid until OldSecretUntil while it is rotated.
@@ -68,7 +71,9 @@ type Channel struct {
 	// EndedAt is when it was last switched off or deleted; what was under way
 	// then is ended (S3-12, S3-16).
 	EndedAt time.Time `json:"ended_at,omitzero"`
-	Deleted bool      `json:"deleted,omitempty"` // tombstone (Q33)
+	// EndedBy is the specialist who did that; empty where an older version wrote this.
+	EndedBy string `json:"ended_by,omitempty"`
+	Deleted bool   `json:"deleted,omitempty"` // tombstone (Q33)
 
 	Versioned
 }
@@ -129,7 +134,10 @@ type Impact struct {
 type ChannelSync struct {
 	// Began is when the last reading began; it is under way, or died, if At is
 	// before it.
-	Began   time.Time `json:"began,omitzero"`
+	Began time.Time `json:"began,omitzero"`
+	// For is when the question came for which the last reading began: who asks it again
+	// while it is under way finds a reading of its own, that has died.
+	For     time.Time `json:"for,omitzero"`
 	At      time.Time `json:"at,omitzero"` // when the last one ended; zero: never asked
 	OK      bool      `json:"ok,omitempty"`
 	Seen    int       `json:"seen,omitempty"`    // templates in the provider's list

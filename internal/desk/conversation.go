@@ -2,6 +2,7 @@ package desk
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -51,11 +52,25 @@ type Conversation struct {
 	HeardAt time.Time `json:"heard_at,omitzero"`
 	// OptedOut: the person wants nothing from this channel.
 	OptedOut bool `json:"opted_out,omitempty"`
+	// OptedOutMarketing: the person wants no template of category marketing from this
+	// channel; all else may be sent.
+	OptedOutMarketing bool `json:"opted_out_marketing,omitempty"`
 	// StateSince is when the conversation came into its state: lists sort the
 	// idle ones by it, so that the index changes only with the state.
 	StateSince time.Time `json:"state_since"`
 
 	Versioned
+}
+
+// Told is c after its person's newest word about the messages of its scope.
+func (c Conversation) Told(v Consent) Conversation {
+	switch v.Scope {
+	case ScopeAll:
+		c.OptedOut = !v.OptedIn
+	case ScopeMarketing:
+		c.OptedOutMarketing = !v.OptedIn
+	}
+	return c
 }
 
 // Unsent is a turn with replies to send: their first and last number.
@@ -72,8 +87,43 @@ type Wait struct {
 	// Step is the pause that led here; a cause without a date doubles it from
 	// one minute to an hour.
 	Step time.Duration `json:"step,omitempty"`
-	// ByChannel: it is the channel that waits; the conversation only shows it.
+	// ByChannel: it is the channel that waits; the conversation only shows it. One that
+	// holds nothing unsent looks at what became of the channel's probe.
 	ByChannel bool `json:"by_channel,omitempty"`
+	// ProofAfter, of a channel whose cause was told by the failed receipt of a send
+	// that had been accepted: what ends the wait must have been accepted after this,
+	// and be proven by a receipt of sent or higher. Zero: any accepted send ends it.
+	ProofAfter time.Time `json:"proof_after,omitzero"`
+	// Probe is the send on which it depends whether such a channel goes again.
+	Probe Probe `json:"probe,omitzero"`
+}
+
+// NeedsProof tells whether a send that is merely accepted does not end the wait.
+func (w Wait) NeedsProof() bool { return !w.ProofAfter.IsZero() }
+
+// Probe is an accepted send of which a receipt is awaited; zero: there is none.
+type Probe struct {
+	Reply      string    `json:"reply"`                 // our reference
+	ProviderID string    `json:"provider_id,omitempty"` // the provider's id for the send
+	At         time.Time `json:"at"`                    // when it was accepted
+}
+
+// Out tells whether there is one.
+func (p Probe) Out() bool { return p != Probe{} }
+
+// Names are the ids under which a receipt of the probe may be kept.
+func (p Probe) Names() []string {
+	if p.ProviderID == "" {
+		return []string{p.Reply}
+	}
+	return []string{p.Reply, p.ProviderID}
+}
+
+// Is tells whether a receipt is of the probe.
+func (p Probe) Is(r Receipt) bool {
+	return p.Out() && slices.ContainsFunc(p.Names(), func(id string) bool {
+		return id == r.Ref || id == r.SendID || id == r.MessageID
+	})
 }
 
 // The causes of a wait.

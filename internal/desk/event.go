@@ -10,14 +10,14 @@ const (
 	StageApprovals = "approvals"
 )
 
-// InboundEvent is what the inbound queue carries: exactly one field is set.
+// InboundEvent is what the inbound queue carries: exactly one field is set, beside From.
 type InboundEvent struct {
 	Message *Incoming `json:"message,omitempty"`
 	// Failure is a failed delivery: the channel or the person may have to be told.
 	Failure *Receipt `json:"failure,omitempty"`
 	// Timer: the dialogue of a conversation may have run out of time.
 	Timer *TimerEvent `json:"timer,omitempty"`
-	// Consent is a person's opt-in or opt-out.
+	// Consent is a person's opt-in or opt-out, of everything or of its scope.
 	Consent *Consent `json:"consent,omitempty"`
 	// Ended is the id of a channel that was switched off or deleted: what is under
 	// way on it ends.
@@ -27,6 +27,9 @@ type InboundEvent struct {
 	Freed string `json:"freed,omitempty"`
 	// Replay is the id of a quarantined item that is to be tried again.
 	Replay string `json:"replay,omitempty"`
+	// From is where the part of the item's body begins that Replay is about: the
+	// number of its first event, from 0.
+	From int `json:"from,omitempty"`
 }
 
 // TimerEvent is a fired timer: the conversation is read again.

@@ -128,16 +128,6 @@ func (d Delivery) String() string {
 	return deliveryNames[d]
 }
 
-// ParseDelivery is the inverse of String; 0 for an unknown word.
-func ParseDelivery(s string) Delivery {
-	for i, n := range deliveryNames {
-		if n == s && i > 0 {
-			return Delivery(i)
-		}
-	}
-	return 0
-}
-
 // Receipt is what a provider tells of a message of ours.
 type Receipt struct {
 	Channel string `json:"channel"`
@@ -158,6 +148,9 @@ type Receipt struct {
 	// Cause is the Wait… word of a failure that concerns the whole channel, not
 	// this message alone.
 	Cause string `json:"cause,omitempty"`
+	// FailedAt is At by the run's clock, of a failure that has a cause; zero where an
+	// older version wrote this.
+	FailedAt time.Time `json:"failed_at,omitzero"`
 }
 
 // Key is the id under which the receipt is kept.
@@ -171,13 +164,25 @@ func (r Receipt) Key() string {
 	return r.MessageID
 }
 
-// Consent is a person's opt-in or opt-out on a channel.
+// Consent is a person's opt-in or opt-out on a channel. Of several of one scope the
+// one with the newest provider time counts, of those with the same time the opt-out.
+// No scope's word changes anything of another's.
 type Consent struct {
-	Channel string    `json:"channel"`
-	Person  string    `json:"person"`
-	OptedIn bool      `json:"opted_in"`
-	At      time.Time `json:"at"`
+	Channel string       `json:"channel"`
+	Person  string       `json:"person"`
+	Scope   ConsentScope `json:"scope,omitempty"`
+	OptedIn bool         `json:"opted_in"`
+	At      time.Time    `json:"at"`
 }
+
+// ConsentScope says which messages a consent is about.
+type ConsentScope string
+
+// The scopes.
+const (
+	ScopeAll       ConsentScope = ""          // every message
+	ScopeMarketing ConsentScope = "marketing" // templates of category marketing alone (Meta, "user_preferences")
+)
 
 // Verdict is what a provider says of a template. It is a hint until the
 // provider's list confirms it (R12).

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,10 +27,12 @@ type Row struct {
 
 // TemplateUse is a sendable template with its parameters in order.
 type TemplateUse struct {
-	ProviderID string   `json:"provider_id"`
-	Name       string   `json:"name"`
-	Language   string   `json:"language"`
-	Params     []string `json:"params,omitempty"`
+	ProviderID string `json:"provider_id"`
+	Name       string `json:"name"`
+	Language   string `json:"language"`
+	// Params are its values. The one-time code of Authentication is in clear until the
+	// outcome of its send is recorded, then MaskedCode.
+	Params []string `json:"params,omitempty"`
 	// Template is our id of it; empty where an older version wrote this.
 	Template string `json:"template,omitempty"`
 	// OTP: it is of Authentication, whose code stands in its button too.
@@ -40,6 +43,24 @@ type TemplateUse struct {
 	// Taps: its quick replies make tickets, so that the send has to be found again
 	// by the provider's id (S3-46).
 	Taps bool `json:"taps,omitempty"`
+}
+
+// MaskedCode stands in the place of a one-time code wherever it is shown, and where
+// it is kept once it is not needed any more.
+const MaskedCode = "••••••"
+
+// Masked is u without its code, if it is of Authentication; else u itself. u keeps
+// what it has.
+func (u TemplateUse) Masked() TemplateUse {
+	if u.OTP {
+		u.Params = slices.Repeat([]string{MaskedCode}, len(u.Params))
+	}
+	return u
+}
+
+// Secret tells whether u holds a one-time code in clear.
+func (u TemplateUse) Secret() bool {
+	return u.OTP && slices.ContainsFunc(u.Params, func(p string) bool { return p != MaskedCode })
 }
 
 // MediaLink is a file to be sent: of ours (Blob), or where the provider finds it
@@ -102,6 +123,9 @@ type Reply struct {
 	Reason     string    `json:"reason,omitempty"`      // of a failure; ReasonUnknown
 	ProviderID string    `json:"provider_id,omitempty"` // the provider's id for the send
 	SentAt     time.Time `json:"sent_at,omitzero"`
+	// Elsewhere is the conversation in which taps on it come, where the network has
+	// another id for the person than we (providers.md 2.5); empty: its own.
+	Elsewhere string `json:"elsewhere,omitempty"`
 	// Attempts counts the claims: more than one only after an unknown outcome.
 	Attempts int `json:"attempts,omitempty"`
 	// Pauses counts the short pauses taken since the last wait.
@@ -124,6 +148,9 @@ type Lease struct {
 // Why a reply was refused by ourselves.
 const (
 	ReasonOptedOut = "opted_out"
+	// ReasonOptedOutMarketing: a template of category marketing, which alone the person
+	// does not want. Meta's 131050 has the same name.
+	ReasonOptedOutMarketing = "marketing_opted_out"
 	// A template that was rejected, stopped by its provider, or switched off since.
 	ReasonTemplateStopped = "template_stopped"
 	ReasonTemplateOff     = "template_inactive"

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -38,5 +39,30 @@ func TestWithForm(t *testing.T) {
 	// A secret is put in as it is, even one that looks like a mark.
 	if got := (Outgoing{Text: "{form_link}"}).WithForm("", "{form_secret}").Text; got != "/c/{form_secret}" {
 		t.Errorf("filled in twice: %q", got)
+	}
+}
+
+// A one-time code is masked, whatever else a template is sent with.
+func TestMasked(t *testing.T) {
+	for _, test := range []struct {
+		say    string
+		use    TemplateUse
+		want   []string
+		secret bool
+	}{
+		{"a code", TemplateUse{OTP: true, Params: []string{"739164"}}, []string{MaskedCode}, true},
+		{"a code that is masked already", TemplateUse{OTP: true, Params: []string{MaskedCode}}, []string{MaskedCode}, false},
+		{"all that an Authentication template is given", TemplateUse{OTP: true, Params: []string{MaskedCode, "10"}}, []string{MaskedCode, MaskedCode}, true},
+		{"no parameters", TemplateUse{OTP: true}, nil, false},
+		{"a template that has no code", TemplateUse{Params: []string{"739164"}}, []string{"739164"}, false},
+	} {
+		given := slices.Clone(test.use.Params)
+		got := test.use.Masked()
+		if !slices.Equal(got.Params, test.want) || test.use.Secret() != test.secret || got.Secret() {
+			t.Errorf("%s: %q, secret %t, then %t", test.say, got.Params, test.use.Secret(), got.Secret())
+		}
+		if !slices.Equal(test.use.Params, given) {
+			t.Errorf("%s: what was given became %q", test.say, test.use.Params)
+		}
 	}
 }

@@ -151,6 +151,9 @@ func (t Template) Sendable() bool {
 	return t.Status == TemplateApproved && t.Active && t.ProviderState == ProviderApproved
 }
 
+// Marketing tells whether who wants no marketing does not want this template.
+func (t Template) Marketing() bool { return ProviderWord(t.Category) == CategoryMarketing }
+
 // AssignedTo tells whether agents see the template under these filters of the
 // workspace: both hold when both are given; without any it has to be assigned to
 // something (S3-49, S3-50, Q30).
@@ -376,12 +379,13 @@ func (t Template) accepted(providerID string, at time.Time) Template {
 // told is t after the provider's word about it.
 func (t Template) told(l Listing, at time.Time) Template {
 	if word := ProviderWord(l.State); word != "" {
+		refused := t.ProviderState == ProviderRefused // by us: the provider has not rejected it yet
 		t.ProviderState, t.Reason = word, l.Reason
 		if l.Reason == "" {
 			t.Reason = t.Said.reason(word)
 		}
 		status := providerStates[word]
-		if status == TemplateRejected && t.Status != TemplateRejected {
+		if status == TemplateRejected && (t.Status != TemplateRejected || refused) {
 			t.Active = false
 		}
 		if status != "" {
@@ -414,6 +418,12 @@ const (
 	AdviceImageSide     = 500 // recommended width and height in pixels
 )
 
+// UploadKept is how long an upload can be sent after its form was given, in whole
+// days: its row goes then, and its file by the bucket's own rule, which counts from
+// when the file was put there and so is never the earlier. Longer than a call is
+// remembered that gave the form.
+const UploadKept = 7 * 24 * time.Hour
+
 // Upload is a file that somebody may put into the file store by a form.
 type Upload struct {
 	ID          string    `json:"id"`
@@ -427,3 +437,6 @@ type Upload struct {
 	ExpiresAt   time.Time `json:"expires_at"` // of the form
 	Versioned
 }
+
+// Gone tells whether the upload cannot be used any more.
+func (u Upload) Gone(now time.Time) bool { return !now.Before(u.CreatedAt.Add(UploadKept)) }

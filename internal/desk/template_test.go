@@ -144,6 +144,17 @@ func TestTemplateLife(t *testing.T) {
 			func(t Template) Template { t.Active = true; return t },
 			func(t Template) Template { return t.Confirmed(listed("rejected", ""), minute(1)) },
 		), "rejected/rejected  active"},
+		{"the first rejection of the provider's own switches off what we had refused, though a person had switched it on (S3-21)", requested, steps(
+			func(t Template) Template { return t.Refused("name_taken") },
+			func(t Template) Template { t.Active = true; return t },
+			func(t Template) Template { return t.Confirmed(listed("rejected", "TAG"), minute(0)) },
+			func(t Template) Template { return t.Confirmed(listed("approved", ""), minute(1)) },
+		), "approved/approved "},
+		{"an approval leaves it on", requested, steps(
+			func(t Template) Template { return t.Refused("name_taken") },
+			func(t Template) Template { t.Active = true; return t },
+			func(t Template) Template { return t.Confirmed(listed("approved", ""), minute(0)) },
+		), "approved/approved  active sendable"},
 		{"gone from the list it is missing", approved, steps(
 			func(t Template) Template { return t.Absent(minute(0)) },
 		), "approved/missing  active"},
@@ -331,6 +342,26 @@ func TestEveryOrderOfUpToSixCallbacks_R12(t *testing.T) {
 		come(start, 0, 0, false)
 		if len(ends) != 1<<len(verdicts)-1 {
 			t.Fatalf("%d sets of callbacks", len(ends))
+		}
+	}
+}
+
+func TestMarketing(t *testing.T) {
+	for category, want := range map[string]bool{
+		CategoryMarketing: true, "MARKETING": true, " Marketing": true,
+		CategoryUtility: false, CategoryAuthentication: false, "": false, "marketing_lite": false,
+	} {
+		if got := (Template{Category: category}).Marketing(); got != want {
+			t.Errorf("%q: %t", category, got)
+		}
+	}
+}
+
+func TestAnUploadIsGone(t *testing.T) {
+	v := Upload{CreatedAt: templateNow}
+	for after, want := range map[time.Duration]bool{0: false, UploadKept - 1: false, UploadKept: true} {
+		if got := v.Gone(templateNow.Add(after)); got != want {
+			t.Errorf("after %v: %t", after, got)
 		}
 	}
 }

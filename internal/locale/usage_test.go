@@ -22,7 +22,7 @@ import (
 var dynamic = map[string]string{
 	"problem.":       "the code of a fault.Problem",
 	"problem.title.": "an HTTP status",
-	"case.state.":    "a desk.CaseState",
+	"state.":         "a desk.CaseState, a desk.TemplateStatus or a provider's word for the state of a template",
 }
 
 // notTexts are endings of words that look like keys and are names of files.
@@ -37,9 +37,10 @@ type use struct {
 }
 
 // TestUsage: every key that code or a page names exists, with the parameters
-// that it is given, and every key that exists is used.
+// that it is given, and every key that exists is used; that of a problem by the word
+// that is its code.
 func TestUsage(t *testing.T) {
-	uses := scan(t, root(t))
+	uses, words := scan(t, root(t))
 	es := For("es")
 	used := map[string]bool{}
 	for _, u := range uses {
@@ -61,7 +62,8 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	for _, key := range es.Keys() {
-		if !used[key] && !inFamily(key) {
+		code, problem := strings.CutPrefix(key, "problem.")
+		if problem && !strings.Contains(code, ".") && !words[code] || !used[key] && !inFamily(key) {
 			t.Errorf("%q is used nowhere", key)
 		}
 	}
@@ -100,13 +102,15 @@ func families() []string {
 	return slices.Compact(words)
 }
 
-func scan(t *testing.T, dir string) []use {
+// scan finds the uses of keys in the repository, and all texts that stand in its Go code.
+func scan(t *testing.T, dir string) ([]use, map[string]bool) {
 	key := regexp.MustCompile(`^(` + strings.Join(families(), "|") + `)\.([a-z0-9_]+\.?)*$`)
 	quoted := regexp.MustCompile("[\"`]([a-z0-9_.]+)[\"`]")
 	looksLikeKey := func(s string) bool {
 		return key.MatchString(s) && !slices.Contains(notTexts, filepath.Ext(s))
 	}
 	var uses []use
+	words := map[string]bool{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -121,7 +125,7 @@ func scan(t *testing.T, dir string) []use {
 		switch filepath.Ext(name) {
 		case ".go":
 			if !strings.HasSuffix(name, "_test.go") {
-				uses = append(uses, scanGo(t, path, looksLikeKey)...)
+				uses = append(uses, scanGo(t, path, words, looksLikeKey)...)
 			}
 		case ".html", ".tmpl", ".gohtml":
 			b, err := os.ReadFile(path)
@@ -139,11 +143,12 @@ func scan(t *testing.T, dir string) []use {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return uses
+	return uses, words
 }
 
-// scanGo finds the literals of a Go file that look like keys.
-func scanGo(t *testing.T, path string, looksLikeKey func(string) bool) []use {
+// scanGo finds the literals of a Go file that look like keys, and notes all of them in
+// words.
+func scanGo(t *testing.T, path string, words map[string]bool, looksLikeKey func(string) bool) []use {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
 	if err != nil {
@@ -160,6 +165,7 @@ func scanGo(t *testing.T, path string, looksLikeKey func(string) bool) []use {
 			}
 		case *ast.BasicLit:
 			s, ok := literal(n)
+			words[s] = true
 			if !ok || !looksLikeKey(s) {
 				return true
 			}

@@ -68,6 +68,40 @@ func TestFollow_S1_34(t *testing.T) {
 	}
 }
 
+// TestClosingReason: why a case was resolved is told with the move, and what is given or
+// corrected later as an answer; a word of the system is told to nobody.
+func TestClosingReason(t *testing.T) {
+	const changed = `Nuevo estado: `
+	for _, c := range []struct {
+		say        string
+		from, to   desk.CaseState
+		text       string
+		shown, not string
+	}{
+		{"with the move", desk.CaseNew, desk.CaseResolved, "Se cambió <la> farola.", changed + "Resuelto", "Respuesta de"},
+		{"corrected later", desk.CaseResolved, desk.CaseResolved, "Se cambió <la> farola.", "Respuesta de " + company, changed},
+		{"none", desk.CaseNew, desk.CaseResolved, "", changed + "Resuelto", "farola"},
+		{"by the system", desk.CaseNew, desk.CaseClosed, desk.ReasonDeactivated, changed + "Cerrado", desk.ReasonDeactivated},
+	} {
+		w := newWorld(t, nil)
+		path := w.mustCreate(w.form("es"), text("Poste", "Apagado"))
+		was, _ := w.theCase(path)
+		is := was
+		is.State, is.ChangedAt = c.to, w.portal.Now().UTC()
+		line := desk.CaseEvent{ID: w.portal.NewID(), Case: was.ID, Kind: desk.CaseMoved, Text: c.text, From: c.from, To: c.to, By: "spec1", At: is.ChangedAt}
+		if err := w.company().AddToCase(t.Context(), was, is, line); err != nil {
+			t.Fatal(err)
+		}
+		page := w.get(path).Body.String()
+		t.Log(c.say)
+		has(t, page, c.shown)
+		hasNot(t, page, c.not, "spec1")
+		if strings.Contains(page, `<p class="said-text" dir="auto">Se cambió &lt;la&gt; farola.</p>`) != strings.HasPrefix(c.text, "Se") {
+			t.Errorf("%s: the reason is not told as it was given", c.say)
+		}
+	}
+}
+
 // TestRecord_S1_34: the link can be kept in a file.
 func TestRecord_S1_34(t *testing.T) {
 	w := newWorld(t, nil)

@@ -255,9 +255,12 @@ func newLine(t *locale.Locale, e desk.CaseEvent, company string) historyLine {
 	switch {
 	case e.Kind == desk.CaseCreated:
 		l.Kind, l.What = "new", t.Text("page.line.created")
-	case e.Kind == desk.CaseMoved:
+	case e.Kind == desk.CaseMoved && e.From != e.To:
 		look := stateLooks[e.To]
 		l.Kind, l.What = look.Kind, t.Text("page.line.moved", "state", t.Text(look.Key))
+		if e.Text == desk.ReasonDeactivated {
+			l.Text = ""
+		}
 	case e.By == "":
 		l.What = t.Text("page.line.you")
 	default:

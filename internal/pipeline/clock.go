@@ -49,10 +49,10 @@ func (k *Clock) Tick(ctx context.Context) error {
 	})
 }
 
-// approval queues what a timer of the approvals is about. All events of a channel's
-// templates share a group.
+// approval queues what a timer of the approvals is about, in its channel's group of
+// readings or of requests.
 func (k *Clock) approval(ctx context.Context, c store.Company, e desk.ApprovalEvent, t store.Timer) error {
-	ch := t.Channel
+	group := store.ApprovalGroup(t.Tenant, t.Channel)
 	if t.Template != "" {
 		v, err := c.Template(ctx, t.Template)
 		if errors.Is(err, fault.NotFound) {
@@ -61,13 +61,13 @@ func (k *Clock) approval(ctx context.Context, c store.Company, e desk.ApprovalEv
 		if err != nil {
 			return err
 		}
-		ch = v.Channel
+		group = store.SubmitGroup(t.Tenant, v.Channel)
 	}
 	body, err := queue.Seal(desk.StageApprovals, t.Tenant, e)
 	if err != nil {
 		return err
 	}
-	return k.Approvals.Send(ctx, queue.Message{Group: store.ApprovalGroup(t.Tenant, ch), Dedup: store.Hash("timer", t.ID), Body: body})
+	return k.Approvals.Send(ctx, queue.Message{Group: group, Dedup: store.Hash("timer", t.ID), Body: body})
 }
 
 // drainBatches bounds the dead letters of a stage that one run moves, ten a batch;

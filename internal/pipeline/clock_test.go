@@ -103,7 +103,8 @@ func letter(stage string, n int) queue.Received {
 }
 
 // TestTimersWakeTheirStage: a due timer of a channel or template queues what it is
-// about, once, in the group in which the rest of that channel's waits.
+// about, once, in the group in which the rest of that channel's waits; requests have
+// one of their own.
 func TestTimersWakeTheirStage(t *testing.T) {
 	w := newWorld(t, options{})
 	w.clerk.Approvals = w.driver.Queue(desk.StageApprovals)
@@ -126,7 +127,11 @@ func TestTimersWakeTheirStage(t *testing.T) {
 	records, events := w.verdicts()
 	var got []string
 	for i, e := range events {
-		if records[i].Group != store.ApprovalGroup("acme", tpl.Channel) {
+		group := store.ApprovalGroup("acme", tpl.Channel)
+		if e.Submit != "" {
+			group = store.SubmitGroup("acme", tpl.Channel)
+		}
+		if records[i].Group != group {
 			t.Errorf("%+v in group %s", e, records[i].Group)
 		}
 		if e.Sync != nil {

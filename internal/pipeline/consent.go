@@ -11,27 +11,56 @@ import (
 
 // consent keeps what a person wants and brings their conversation in step with the
 // newest that is known, whatever order the events come in. Who has no conversation
-// yet gets it when theirs is made.
+// yet gets it when theirs is made. Where a number has two spellings it is kept under
+// both, since an agent may have written to the one that the person does not write from.
 func (s *Inbound) consent(ctx context.Context, c store.Company, v desk.Consent) error {
+	if err := s.consentOf(ctx, c, v); err != nil {
+		return err
+	}
+	if v.Person = desk.OtherSpelling(v.Person); v.Person == "" {
+		return nil
+	}
+	return s.consentOf(ctx, c, v)
+}
+
+func (s *Inbound) consentOf(ctx context.Context, c store.Company, v desk.Consent) error {
 	if err := c.SaveConsent(ctx, v); err != nil {
 		return err
 	}
 	return store.Retry(func() error {
-		newest, err := c.Consent(ctx, v.Channel, v.Person)
+		newest, err := c.Consent(ctx, v.Channel, v.Person, v.Scope)
 		if err != nil {
 			return err
 		}
-		conv, err := c.Conversation(ctx, store.ConversationID(v.Channel, v.Person))
-		if errors.Is(err, fault.NotFound) || err == nil && conv.OptedOut == !newest.OptedIn {
+		was, err := c.Conversation(ctx, store.ConversationID(v.Channel, v.Person))
+		if errors.Is(err, fault.NotFound) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		conv.OptedOut = !newest.OptedIn
+		conv := was.Told(newest)
+		if conv.OptedOut == was.OptedOut && conv.OptedOutMarketing == was.OptedOutMarketing {
+			return nil
+		}
 		return c.SaveConversation(ctx, conv)
 	})
 }
 
-// optsOut tells whether a failure says that its person wants nothing from us.
-func optsOut(r desk.Receipt) bool { return r.Reason == desk.ReasonOptedOut && r.Destination != "" }
+// optOut is the opt-out that a failure tells of; false: it tells of none.
+func optOut(r desk.Receipt) (desk.Consent, bool) {
+	scope, said := optOutOf(r.Reason)
+	return desk.Consent{Channel: r.Channel, Person: r.Destination, Scope: scope, At: r.At}, said && r.Destination != ""
+}
+
+// optOutOf is what the person does not want of whom a refusal for that reason speaks;
+// false: it speaks of nothing that they want or not.
+func optOutOf(reason string) (desk.ConsentScope, bool) {
+	switch reason {
+	case desk.ReasonOptedOut:
+		return desk.ScopeAll, true
+	case desk.ReasonOptedOutMarketing:
+		return desk.ScopeMarketing, true
+	}
+	return "", false
+}

@@ -134,7 +134,7 @@ func TestCrashAnywhere_R1_R2_R6_R8(t *testing.T) {
 			st := &store.Store{Table: w.plain, Now: w.clock.Now}
 			delivered, err := st.In("acme").Deliveries(context.Background(), channelID("acme"), []string{"gs-1"})
 			must(t, err)
-			consent, err := st.In("acme").Consent(context.Background(), channelID("acme"), "5492")
+			consent, err := st.In("acme").Consent(context.Background(), channelID("acme"), "5492", desk.ScopeAll)
 			must(t, err)
 			return fmt.Sprint(delivered, consent.OptedIn)
 		}},

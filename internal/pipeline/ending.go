@@ -23,18 +23,24 @@ func sendEnded(ctx context.Context, q queue.Queue, c store.Company, channel, ded
 }
 
 // ended closes what a channel that is off has open and lets outbound cancel what it
-// has not sent (S3-12, S3-16, Q32), unless it answers again meanwhile. Run again it
-// ends what is left. What takes longer than a step goes on with the next.
+// has not sent (S3-12, S3-16, Q32). Of one that answers again it is what was under way
+// when it was switched off; what began since goes on. Run again it ends what is left.
+// What takes longer than a step goes on with the next.
 func (s *Inbound) ended(ctx context.Context, c store.Company, id, event string) error {
 	for {
+		upTo := s.Now()
 		ch, err := c.FreshChannel(ctx, id)
-		if errors.Is(err, fault.NotFound) || err == nil && !ch.Deleted && ch.State.Answers() {
+		answers := !ch.Deleted && ch.State.Answers()
+		if errors.Is(err, fault.NotFound) || err == nil && answers && ch.EndedAt.IsZero() {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		closed, err := c.EndInteractions(ctx, id, s.Now())
+		if answers {
+			upTo = ch.EndedAt
+		}
+		closed, err := c.EndInteractions(ctx, id, ch.EndedBy, upTo, s.Now())
 		if closed > 0 && ctx.Err() != nil {
 			return queue.Again(time.Second)
 		}
@@ -55,7 +61,7 @@ func (s *Inbound) freed(ctx context.Context, c store.Company, id, event string) 
 		if err != nil || !desk.Interrupts(wait.Cause) {
 			return err
 		}
-		return c.SaveChannelWait(ctx, id, store.StoredWait{Versioned: wait.Versioned})
+		return c.SaveChannelWait(ctx, id, s.freedFrom(wait))
 	})
 	if err != nil {
 		return err
@@ -86,47 +92,12 @@ func (s *Inbound) failure(ctx context.Context, c store.Company, r desk.Receipt) 
 		return err
 	}
 	if desk.Interrupts(r.Cause) {
-		if err := s.interrupt(ctx, c, r.Channel, r.Cause); err != nil {
+		if err := s.interrupt(ctx, c, r); err != nil {
 			return err
 		}
 	}
-	if optsOut(r) {
-		return s.consent(ctx, c, desk.Consent{Channel: r.Channel, Person: r.Destination, At: r.At})
+	if v, said := optOut(r); said {
+		return s.consent(ctx, c, v)
 	}
 	return nil
-}
-
-// interrupt makes a channel that answers wait and shows why (S3-09, Q21). The first
-// send that succeeds ends it. Failures come in numbers: while it waits for such a
-// cause the wait does not grow.
-func (s *Inbound) interrupt(ctx context.Context, c store.Company, id, cause string) error {
-	return store.Retry(func() error {
-		ch, err := c.FreshChannel(ctx, id)
-		if errors.Is(err, fault.NotFound) || err == nil && (ch.Deleted || !ch.State.Answers()) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		wait, err := c.ChannelWait(ctx, id)
-		if err != nil {
-			return err
-		}
-		if now := s.Now(); !desk.Interrupts(wait.Cause) || !now.Before(wait.NotBefore) {
-			step := min(max(2*wait.Step, FirstWait), MaxWait)
-			until := now.Add(step)
-			if wait.NotBefore.After(until) {
-				until = wait.NotBefore
-			}
-			wait.Wait = desk.Wait{Cause: cause, NotBefore: until, Step: step}
-			if err := c.SaveChannelWait(ctx, id, wait); err != nil {
-				return err
-			}
-		}
-		if ch.State == desk.ChannelInterrupted && ch.Cause == wait.Cause {
-			return nil
-		}
-		ch.State, ch.Cause = desk.ChannelInterrupted, wait.Cause
-		return c.SaveChannel(ctx, ch, nil)
-	})
 }

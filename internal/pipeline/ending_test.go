@@ -66,7 +66,7 @@ func (w *world) switchOff() {
 	c := w.plainStore().In("acme")
 	ch, err := c.FreshChannel(context.Background(), channelID("acme"))
 	must(w.t, err)
-	ch.State, ch.EndedAt, ch.Queues = desk.ChannelInactive, w.clock.Now(), nil
+	ch.State, ch.EndedAt, ch.EndedBy, ch.Queues = desk.ChannelInactive, w.clock.Now(), "spec1", nil
 	timer := c.ChannelTimer(store.WakeEnding, ch.ID, ch.Version, w.clock.Now().Add(2*time.Minute))
 	must(w.t, c.SaveChannel(context.Background(), ch, timer.Also()))
 }
@@ -78,7 +78,7 @@ func (w *world) ends() string {
 	for _, k := range w.tickets() {
 		history, err := w.plainStore().In("acme").CaseHistory(context.Background(), k.ID)
 		must(w.t, err)
-		out = append(out, fmt.Sprintf("%s: %s %s %d", k.Title, k.State, k.ClosingReason, len(history)))
+		out = append(out, strings.TrimSpace(fmt.Sprintf("%s: %s %s %d %s", k.Title, k.State, k.ClosingReason, len(history), history[len(history)-1].By)))
 	}
 	conv := w.conversation("5700")
 	for _, turn := range w.turns("acme", conv.ID) {
@@ -91,8 +91,8 @@ func (w *world) ends() string {
 	return strings.Join(slices.Compact(out), "\n")
 }
 
-const allEnded = `case 0: closed channel_deactivated 2
-case 1: closed channel_deactivated 2
+const allEnded = `case 0: closed channel_deactivated 2 spec1
+case 1: closed channel_deactivated 2 spec1
 case 2: new  1
 reply: failed true channel_deactivated
 unsent: 0, sent: 0`
@@ -171,6 +171,66 @@ func TestEndedDoesNothingToAChannelThatAnswers(t *testing.T) {
 	raw, err := queue.Seal(desk.StageInbound, "acme", desk.InboundEvent{Ended: "acme-nobody"})
 	must(t, err)
 	must(t, w.in.Worker().Handle(t.Context(), record(1, string(raw))))
+}
+
+// Off and soon on again: what was open then has ended, whoever comes to do it and
+// when; what began or was opened again since goes on.
+func TestOffAndSoonOnAgain_S3_12_Q32(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		event bool
+	}{{"the event comes after it was switched on", true}, {"only the timer comes", false}} {
+		t.Run(test.name, func(t *testing.T) {
+			w := busy(t, nil)
+			w.offAndOn()
+			if test.event {
+				w.tell(desk.InboundEvent{Ended: channelID("acme")}, "1")
+			}
+			w.run(3*time.Minute, 10*time.Second, never)
+			want := strings.Replace(allEnded, "reply", "case new: new  1\ncase opened again: in_progress  2\nreply", 1)
+			if got := w.ends(); got != want {
+				t.Errorf("ended as\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// offAndOn switches acme's channel off and, before anything of it has ended, on again;
+// then a case is opened, and one is opened again that was resolved.
+func (w *world) offAndOn() {
+	w.t.Helper()
+	ctx, c := context.Background(), w.plainStore().In("acme")
+	open := func(title string, state desk.CaseState) desk.Case {
+		k := desk.Case{ID: title, Reference: title, Title: title, State: state, Channels: []string{channelID("acme")}, CreatedAt: w.clock.Now(), ChangedAt: w.clock.Now()}
+		must(w.t, c.Commit(ctx, store.Commit{
+			Conversation: desk.Conversation{ID: title, Channel: channelID("acme")},
+			Turn:         store.StoredTurn{Turn: desk.Turn{ID: title, Conversation: title}}, Ticket: &k,
+		}))
+		k.Version = 1
+		return k
+	}
+	resolved := open("case opened again", desk.CaseResolved)
+	w.switchOff()
+	w.clock.Advance(5 * time.Second)
+	ch, err := c.FreshChannel(ctx, channelID("acme"))
+	must(w.t, err)
+	ch.State = desk.ChannelActive
+	must(w.t, c.SaveChannel(ctx, ch, nil))
+	open("case new", desk.CaseNew)
+	again := resolved
+	again.State, again.ChangedAt = desk.CaseInProgress, w.clock.Now()
+	must(w.t, c.AddToCase(ctx, resolved, again, desk.CaseEvent{ID: "again", Case: again.ID, Kind: desk.CaseMoved, At: w.clock.Now()}))
+}
+
+func TestOffAndSoonOnAgainCrashesAnywhere_R1(t *testing.T) {
+	crashtest.Each(t, queuetest.Die, func(t *testing.T, p *crashtest.Plan) string {
+		w := busy(t, p)
+		w.offAndOn()
+		w.tell(desk.InboundEvent{Ended: channelID("acme")}, "1")
+		must(t, w.driver.Drain(1000))
+		w.run(20*time.Minute, 30*time.Second, never)
+		return w.ends()
+	})
 }
 
 // cutOff ends the time of a step at the n-th write.
@@ -321,11 +381,16 @@ func TestFailuresThatInterruptTheChannel_S3_09(t *testing.T) {
 	}
 }
 
-// Many failures are one interruption; the next, after its time, waits twice as long.
+// Many failures are one interruption, however late they come; the next, of the probe
+// after its time, waits twice as long.
 func TestTheWaitOfAnInterruptionGrows(t *testing.T) {
 	w := newWorld(t, options{})
 	n := 0
 	step := func(cause string) time.Duration {
+		if _, _, wait := w.held(); wait.NeedsProof() {
+			wait.Probe = desk.Probe{Reply: "r", ProviderID: fmt.Sprint("gs-", n+2), At: w.clock.Now()}
+			must(t, w.plainStore().In("acme").SaveChannelWait(t.Context(), channelID("acme"), wait))
+		}
 		for range 3 {
 			n++
 			w.deliver("acme", body(fails(fmt.Sprint("gs-", n), cause, w.clock.Now())))

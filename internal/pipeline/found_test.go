@@ -3,6 +3,8 @@ package pipeline_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -10,6 +12,8 @@ import (
 	"time"
 
 	"buzon/internal/channel"
+	"buzon/internal/channel/gupshup/gupshuptest"
+	"buzon/internal/channel/meta/metatest"
 	"buzon/internal/desk"
 	"buzon/internal/pipeline"
 	"buzon/internal/queue"
@@ -89,7 +93,7 @@ func TestAnAnswerThatTellsOfAnOptOutIsKept(t *testing.T) {
 			t.Errorf("reply %d: %s %q", i+1, r.Status, r.Reason)
 		}
 	}
-	said, err := w.aside().Consent(t.Context(), channelID("acme"), "5700")
+	said, err := w.aside().Consent(t.Context(), channelID("acme"), "5700", desk.ScopeAll)
 	must(t, err)
 	if said.OptedIn || !w.conversation("5700").OptedOut {
 		t.Errorf("%+v", said)
@@ -136,7 +140,7 @@ func TestManyEventsOfOneBodyAreTakenSideBySide(t *testing.T) {
 	q := &crowd{groups: map[string][]string{}, met: make(chan struct{})}
 	w.in.Webhook.Inbound = q
 	var b channel.Batch
-	for i := range channel.MaxEvents {
+	for i := range pipeline.MaxPart {
 		b.Messages = append(b.Messages, w.message(fmt.Sprintf("wamid.%04d", i), fmt.Sprintf("57%02d", i%50), "hola").Messages...)
 	}
 	if status := w.post("acme", body(b)); status != 200 {
@@ -151,7 +155,7 @@ func TestManyEventsOfOneBodyAreTakenSideBySide(t *testing.T) {
 			}
 		}
 	}
-	if total != channel.MaxEvents || len(q.groups) != 50 || q.most.Load() < 2 || q.most.Load() > 32 {
+	if total != pipeline.MaxPart || len(q.groups) != 50 || q.most.Load() < 2 || q.most.Load() > 32 {
 		t.Errorf("%d events in %d groups, %d at once", total, len(q.groups), q.most.Load())
 	}
 }
@@ -167,6 +171,55 @@ func TestALongNameInAVerdictHoldsNothingUp(t *testing.T) {
 	_, events := v.verdicts()
 	if len(events) != 1 || len(events[0].Verdict.Name) > 512 || len(events[0].Verdict.Language) > 512 {
 		t.Errorf("%d verdicts", len(events))
+	}
+}
+
+// TestAVerdictThatNoQueueTakesHoldsNothingUp_R5: it is kept, and what stands beside it
+// in its body takes effect.
+func TestAVerdictThatNoQueueTakesHoldsNothingUp_R5(t *testing.T) {
+	w := newWorld(t, options{})
+	b := w.message("wamid.1", "5492", "hola")
+	b.Verdicts = []desk.Verdict{
+		{ProviderID: "tpl-1", Event: "status-update", State: strings.Repeat("\x01", 64<<10), At: w.clock.Now()},
+		{ProviderID: "tpl-1", Event: "status-update", State: "paused", At: w.clock.Now()},
+	}
+	for range 2 {
+		if status := w.post("acme", body(b)); status != 200 {
+			t.Fatal(status)
+		}
+	}
+	if _, events := w.verdicts(); len(events) != 1 || events[0].Verdict.State != "paused" {
+		t.Errorf("told %d", len(events))
+	}
+	if list := w.quarantined(); len(list) != 1 || list[0].Reason != "event_too_long" || list[0].Times != 2 {
+		t.Errorf("kept %+v", list)
+	}
+	if got := w.received("5492"); len(got) != 1 {
+		t.Errorf("%d messages", len(got))
+	}
+}
+
+// TestAStateOfLettersThatGrowHoldsNothingUp_R1: of a provider's word as much is queued
+// as is kept of it, in whatever letters.
+func TestAStateOfLettersThatGrowHoldsNothingUp_R1(t *testing.T) {
+	for name, letter := range map[string]string{"control": "\x01", "less than": "<", "delete": "\x7f", "wide": "é"} {
+		v := newTown(t, options{})
+		at, state := v.clock.Now(), strings.Repeat(letter, channel.MaxString/len(letter))
+		said := desk.Verdict{ProviderID: "501", Event: "status-update", State: state, Name: "x", Language: "es", At: at}
+		one := v.channels["acme one"]
+		hola := metatest.Phone{Channel: one, Number: "5499"}.Message("wamid.1", at, desk.Content{Type: desk.Text, Text: "hola"})
+		if code := v.postTo("acme one", metatest.Batch(metatest.Template(one, said), hola)); code != http.StatusOK {
+			t.Errorf("%s: Meta's: answered %d", name, code)
+		}
+		if code := v.postTo("acme gupshup", gupshuptest.Template(v.channels["acme gupshup"], said)); code != http.StatusOK {
+			t.Errorf("%s: Gupshup's: answered %d", name, code)
+		}
+		if _, events := v.verdicts(); len(events) != 2 || len(events[0].Verdict.State) > desk.MaxProviderWord || len(events[1].Verdict.State) > desk.MaxProviderWord {
+			t.Errorf("%s: %d told", name, len(events))
+		}
+		if on := v.heardOn("5499"); !slices.Equal(on, []string{"acme one"}) {
+			t.Errorf("%s: what came with it was heard on %v", name, on)
+		}
 	}
 }
 
@@ -195,20 +248,44 @@ func (rotated) Get(context.Context, string) (string, error)   { return `{"api_ke
 func (rotated) Fresh(context.Context, string) (string, error) { return `{"api_key":"new"}`, nil }
 
 // keyed takes only one key.
-type keyed struct{ channel.Provider }
+type keyed struct {
+	channel.Provider
+	from *string // the app that sends, if anybody asks
+}
 
 func (p keyed) Send(ctx context.Context, a channel.Account, to string, out desk.Outgoing, ref string) (channel.Sent, error) {
+	if p.from != nil {
+		*p.from = a.Channel.AppID
+	}
 	if a.Credentials.APIKey != "new" {
 		return channel.Sent{}, &channel.Error{Verdict: channel.ChannelDown, Code: "401", Cause: desk.WaitCredential}
 	}
 	return p.Provider.Send(ctx, a, to, out, ref)
 }
 
+// TestWhoSendsByTheOldRowFindsTheNewCredentials, and sends from the number that they are of.
+func TestWhoSendsByTheOldRowFindsTheNewCredentials(t *testing.T) {
+	w := newWorld(t, options{})
+	old, err := w.store.In("acme").Channel(t.Context(), channelID("acme")) // kept by this process
+	must(t, err)
+	now := old
+	now.Credentials, now.AppID = "second", "app-second"
+	kept := &vault{values: map[string]string{w.store.In("acme").CredentialsName(now): `{"api_key":"new"}`}}
+	must(t, w.plainStore().In("acme").SaveChannel(t.Context(), now, nil))
+	from := ""
+	w.out.Secrets, w.out.Providers["gupshup"] = kept, keyed{Provider: w.out.Providers["gupshup"], from: &from}
+	w.commit("5700", nil, text("one"))
+	must(t, w.wake(t.Context(), "5700", false, 1))
+	if got := w.outcomes("5700")[0]; got.Status != desk.Accepted || from != "app-second" {
+		t.Errorf("%s %q from %q", got.Status, got.Reason, from)
+	}
+}
+
 // TestNewCredentialsAreUsedByWhoIsWokenForThem, whatever this process has kept.
 func TestNewCredentialsAreUsedByWhoIsWokenForThem(t *testing.T) {
 	w := newWorld(t, options{})
 	w.out.Secrets = rotated{}
-	w.out.Providers["gupshup"] = keyed{w.out.Providers["gupshup"]}
+	w.out.Providers["gupshup"] = keyed{Provider: w.out.Providers["gupshup"]}
 	w.commit("5700", nil, text("one"))
 	must(t, w.wake(t.Context(), "5700", true, 1))
 	if got := w.outcomes("5700")[0]; got.Status != desk.Accepted {

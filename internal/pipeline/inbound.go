@@ -60,7 +60,7 @@ func (s *Inbound) handle(ctx context.Context, r queue.Record) error {
 	case e.Freed != "":
 		return s.freed(ctx, c, e.Freed, r.ID)
 	case e.Replay != "":
-		return s.replay(ctx, c, e.Replay)
+		return s.replay(ctx, c, e.Replay, e.From)
 	}
 	return &queue.Unreadable{Reason: "empty_event"}
 }
@@ -159,16 +159,13 @@ func newConversation(ctx context.Context, c store.Company, m desk.Incoming) (des
 	if err != nil {
 		return desk.Conversation{}, err
 	}
-	// Nothing of this person is handled beside it, so the condition is not needed.
-	optedOut, _, err := c.OptedOut(ctx, m.Channel, m.Person)
-	if err != nil {
-		return desk.Conversation{}, err
-	}
-	return desk.Conversation{
+	conv := desk.Conversation{
 		ID: store.ConversationID(m.Channel, m.Person), Channel: m.Channel, Person: m.Person,
 		Contact: store.ContactID(ch.Kind, m.Person), CreatedAt: m.ReceivedAt,
-		OptedOut: optedOut,
-	}, nil
+	}
+	// Nothing of this person is handled beside it, so the condition is not needed.
+	conv, _, err = c.WithConsents(ctx, conv)
+	return conv, err
 }
 
 // heard notes on the conversation who wrote and when, also of a message that came

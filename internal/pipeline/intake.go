@@ -15,47 +15,54 @@ import (
 	"buzon/internal/store"
 )
 
-// take makes every event of a body durable. salt is empty for a provider's
-// call; a replay gives a fresh one, so that queues take the events once more.
-func (w *Webhook) take(ctx context.Context, c store.Company, ch desk.Channel, body []byte, salt string) error {
+// take makes the events of a body durable: all of a usual one, else those of the
+// part. What a body holds beyond its first part is kept in quarantine and replayed
+// from there at once, a part at a time (R1, T8).
+func (w *Webhook) take(ctx context.Context, c store.Company, ch desk.Channel, body []byte, p part) error {
 	provider, ok := w.Providers[ch.Provider]
 	if !ok {
 		return fmt.Errorf("channel %s: provider %q is not wired", ch.ID, ch.Provider)
 	}
 	batch := provider.Parse(ch, body)
-	in := intake{Webhook: w, c: c, body: body, salt: salt}
-	in.events(ch, channel.Change{
-		Messages: batch.Messages, Receipts: batch.Receipts, Consents: batch.Consents, Verdicts: batch.Verdicts,
-	})
-	for _, change := range batch.Changes {
-		known, err := in.change(ctx, ch, change)
-		if err != nil {
-			return err
-		}
-		if !known && batch.Rejected == "" {
-			batch.Rejected = channel.RejectOtherApp
-		}
+	in := intake{Webhook: w, c: c, body: body, salt: p.salt}
+	known, err := in.route(ctx, ch, p.of(batch))
+	if err != nil {
+		return err
 	}
 	if err := in.run(ctx); err != nil {
 		return err
 	}
-	for kind, n := range batch.Ignored {
-		w.Log.Debug("event ignored", "channel", ch.ID, "kind", kind, "count", n)
+	rest := p.rest(batch)
+	reason := ""
+	if p.from == 0 { // else the first part has said it
+		for kind, n := range batch.Ignored {
+			w.Log.Debug("event ignored", "channel", ch.ID, "kind", kind, "count", n)
+		}
+		if reason = batch.Rejected; reason == "" && len(rest) > 0 {
+			reason = channel.RejectTooMany
+		}
 	}
-	if batch.Rejected == "" {
+	if !known && (reason == "" || reason == channel.RejectTooMany) {
+		reason = channel.RejectOtherApp
+	}
+	if reason == "" {
 		return nil
 	}
-	w.Log.Warn("body quarantined", "channel", ch.ID, "reason", batch.Rejected, "bytes", len(body))
-	return w.quarantine(ctx, c, ch, "webhook", batch.Rejected, body)
+	w.Log.Warn("body quarantined", "channel", ch.ID, "reason", reason, "bytes", len(body))
+	if err := w.quarantine(ctx, c, ch, "webhook", reason, body); err != nil {
+		return err
+	}
+	return in.replayParts(ctx, rest)
 }
 
 // intake makes the events of one body durable.
 type intake struct {
 	*Webhook
-	c     store.Company
-	body  []byte
-	salt  string
-	steps []step
+	c       store.Company
+	body    []byte
+	salt    string
+	steps   []step
+	holders *holders // nil until they are asked for
 }
 
 // step makes one event durable. Those of one group keep their order.
@@ -116,89 +123,6 @@ func (in *intake) add(group string, do func(context.Context) error) {
 	in.steps = append(in.steps, step{group, do})
 }
 
-// change hands a part of a body to the channel that it names. false: some of it
-// names none that the signature of from's app may speak for (T5), and had no effect.
-func (in *intake) change(ctx context.Context, from desk.Channel, change channel.Change) (bool, error) {
-	reach, err := in.reach(ctx, from, change)
-	if err != nil || len(reach) == 0 {
-		return false, err
-	}
-	for _, v := range change.Verdicts {
-		ch, err := in.channelOfTemplate(ctx, reach, v.ProviderID)
-		if err != nil {
-			return false, err
-		}
-		in.events(ch, channel.Change{Verdicts: []desk.Verdict{v}})
-	}
-	change.Verdicts = nil
-	if len(reach) > 1 {
-		// Only templates belong to a whole account; the rest is some number's.
-		return len(change.Messages)+len(change.Receipts)+len(change.Consents) == 0, nil
-	}
-	in.events(reach[0], change)
-	return true, nil
-}
-
-// reach lists the channels that a change may act on: the one with its number, or
-// without a number those of its account, and of these the ones of the company that
-// belong to the Meta app which signed for from. from itself answers for its own
-// number and account where no other channel has them, as after its deletion.
-func (in *intake) reach(ctx context.Context, from desk.Channel, change channel.Change) ([]desk.Channel, error) {
-	var ids []string
-	own := false
-	if change.Number != "" {
-		id, err := in.c.ChannelOfNumber(ctx, change.Number)
-		if err != nil {
-			return nil, err
-		}
-		if id != "" {
-			ids = append(ids, id)
-		}
-		own = change.Number == from.PhoneNumberID
-	} else if change.Account != "" {
-		var err error
-		if ids, err = in.c.ChannelsOfAccount(ctx, change.Account); err != nil {
-			return nil, err
-		}
-		own = change.Account == from.AccountID
-	}
-	var reach []desk.Channel
-	for _, id := range ids {
-		ch, err := in.c.Channel(ctx, id)
-		if err != nil && !errors.Is(err, fault.NotFound) {
-			return nil, err
-		}
-		if err == nil && ch.Provider == from.Provider && sameApp(from, ch) {
-			reach = append(reach, ch)
-		}
-	}
-	if len(reach) == 0 && own && sameApp(from, from) {
-		reach = append(reach, from)
-	}
-	return reach, nil
-}
-
-// sameApp tells whether one Meta app signs for both channels.
-func sameApp(a, b desk.Channel) bool { return a.MetaApp != "" && a.MetaApp == b.MetaApp }
-
-// channelOfTemplate is the one of channels that has the template; the first if none
-// has it.
-func (in *intake) channelOfTemplate(ctx context.Context, channels []desk.Channel, providerID string) (desk.Channel, error) {
-	if len(channels) == 1 || providerID == "" {
-		return channels[0], nil
-	}
-	for _, ch := range channels {
-		_, err := in.c.TemplateByProviderID(ctx, ch.ID, providerID)
-		if err == nil {
-			return ch, nil
-		}
-		if !errors.Is(err, fault.NotFound) {
-			return ch, err
-		}
-	}
-	return channels[0], nil
-}
-
 // events adds what concerns one channel.
 func (in *intake) events(ch desk.Channel, e channel.Change) {
 	for _, m := range e.Messages {
@@ -223,11 +147,16 @@ func (in *intake) message(ctx context.Context, ch desk.Channel, m desk.Incoming)
 	m.Unanswered = ch.Deleted || !ch.State.Answers()
 	e := desk.InboundEvent{Message: &m}
 	err := in.enqueue(ctx, e, "message", m.Person, m.ProviderID, m.Digest())
-	if errors.Is(err, fault.Invalid) {
-		raw := fmt.Appendf(nil, "%s %s", m.ProviderID, m.Content.Text)
-		return in.quarantine(ctx, in.c, ch, "webhook", reasonTooLong, raw)
+	return in.orTooLong(ctx, ch, err, m.ProviderID+" "+m.Content.Text)
+}
+
+// orTooLong keeps in quarantine what no queue takes, which is what is too long for
+// one: the rest of its body is not held up by it (R5). Another err is given back.
+func (in *intake) orTooLong(ctx context.Context, ch desk.Channel, err error, raw string) error {
+	if !errors.Is(err, fault.Invalid) {
+		return err
 	}
-	return err
+	return in.quarantine(ctx, in.c, ch, "webhook", reasonTooLong, []byte(raw))
 }
 
 // MaxInterruptAge is how old the news may be that a provider refuses all of a
@@ -241,8 +170,10 @@ func (in *intake) receipt(ctx context.Context, ch desk.Channel, r desk.Receipt) 
 	if r.Enqueued {
 		r.At = in.Now() // it is compared with when we sent, by our own clock
 	}
-	if in.RealNow().Sub(r.At) > MaxInterruptAge {
+	if age := max(in.RealNow().Sub(r.At), 0); age > MaxInterruptAge {
 		r.Cause = ""
+	} else if r.Cause != "" {
+		r.FailedAt = in.Now().Add(-age)
 	}
 	if r.Status == desk.Failed {
 		if err := in.enqueue(ctx, desk.InboundEvent{Failure: &r}, "failure", r.Key(), r.Code); err != nil {
@@ -254,7 +185,7 @@ func (in *intake) receipt(ctx context.Context, ch desk.Channel, r desk.Receipt) 
 
 func (in *intake) consent(ctx context.Context, ch desk.Channel, v desk.Consent) error {
 	v.Channel, v.At = ch.ID, in.plausible(v.At)
-	return in.enqueue(ctx, desk.InboundEvent{Consent: &v}, "consent", v.Person, fmt.Sprint(v.OptedIn), fmt.Sprint(v.At.UnixMilli()))
+	return in.enqueue(ctx, desk.InboundEvent{Consent: &v}, "consent", v.Person, string(v.Scope), fmt.Sprint(v.OptedIn), fmt.Sprint(v.At.UnixMilli()))
 }
 
 // enqueue hands an event to inbound; cause is what makes it the same when it comes
@@ -296,9 +227,10 @@ func groupOf(tenant string, e desk.InboundEvent) string {
 		return store.Hash(tenant, e.Message.Channel, e.Message.Person)
 	case e.Consent != nil:
 		return store.Hash(tenant, e.Consent.Channel, e.Consent.Person)
-	case e.Failure != nil && optsOut(*e.Failure):
-		return store.Hash(tenant, e.Failure.Channel, e.Failure.Destination)
 	case e.Failure != nil:
+		if v, said := optOut(*e.Failure); said {
+			return store.Hash(tenant, v.Channel, v.Person)
+		}
 		return store.Hash(tenant, e.Failure.Channel, "failure", e.Failure.Key())
 	case e.Ended != "" || e.Freed != "":
 		return store.Hash(tenant, channelIn(e), "ended")
@@ -311,7 +243,7 @@ func (in *intake) verdict(ctx context.Context, ch desk.Channel, v desk.Verdict) 
 	v.Name, v.Language = shortened(v.Name), shortened(v.Language)
 	sealed, err := queue.Seal(desk.StageApprovals, in.c.Tenant, desk.ApprovalEvent{Verdict: v})
 	if err != nil {
-		return err
+		return in.orTooLong(ctx, ch, err, v.ProviderID+" "+v.State)
 	}
 	return in.Approvals.Send(ctx, queue.Message{
 		Group: store.ApprovalGroup(in.c.Tenant, ch.ID),

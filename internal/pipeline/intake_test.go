@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"buzon/internal/channel/meta/metatest"
 	"buzon/internal/desk"
 	"buzon/internal/store"
+	"buzon/internal/table"
 )
 
 // reaches says on which channel a body has its effects that is posted to one and
@@ -108,7 +110,7 @@ func (v *town) deliveredOn(id string) (names []string) {
 }
 
 // A verdict of Meta's names an account alone: it goes to the channel of that account,
-// of the app that signs, which has the template.
+// of the app that signs, which has the template, or else may have it.
 func TestVerdictsOfAnAccount_T5(t *testing.T) {
 	v := newTown(t, options{})
 	c := v.store.In("acme")
@@ -117,25 +119,37 @@ func TestVerdictsOfAnAccount_T5(t *testing.T) {
 		{ID: "t2", Channel: "acme-two", ProviderID: "502", Name: "b"},
 		{ID: "t3", Channel: "acme-other", ProviderID: "503", Name: "c"},
 		{ID: "t4", Channel: "acme-two", Name: "d"},
+		{ID: "t5", Channel: "acme-two", Name: "under_way", Language: "es", Submission: &desk.Submission{Attempts: 1, Lease: &desk.Lease{}}},
+		{ID: "t6", Channel: "acme-two", Name: "done", Language: "es", Submission: &desk.Submission{Done: true}},
+		{ID: "t7", Channel: "acme-off", Name: "of_who_is_off", Language: "es", Submission: &desk.Submission{Unknown: true}},
+		{ID: "t8", Channel: "acme-other", Name: "of_another_app", Language: "es", Submission: &desk.Submission{Unknown: true}},
+		{ID: "t9", Channel: "acme-off", ProviderID: "509", Name: "e"},
 	} {
 		must(t, c.SaveTemplate(t.Context(), tpl, nil))
 	}
 	for _, test := range []struct {
-		name, from, account, template, want string
+		name, from, account, template, called, language, want string
 	}{
-		{"to the app's address, of its first channel", "acme one", "waba-acme", "501", "acme-one"},
-		{"to the app's address, of its second channel", "acme one", "waba-acme", "502", "acme-two"},
-		{"to a deleted channel's address, which is the app's", "acme gone", "waba-acme", "502", "acme-two"},
-		{"of nobody's template: the first channel of the account", "acme two", "waba-acme", "599", "acme-off"},
-		{"of a channel of another app in the same account", "acme one", "waba-acme", "503", "acme-off"},
-		{"the other app's own", "acme other", "waba-acme", "503", "acme-other"},
-		{"of another company's account", "acme one", "waba-bolt", "501", ""},
-		{"another company signs with the same secret", "bolt one", "waba-acme", "501", ""},
-		{"of no account that we know", "acme one", "waba-none", "501", ""},
+		{"to the app's address, of its first channel", "acme one", "waba-acme", "501", "x", "es", "acme-one"},
+		{"to the app's address, of its second channel", "acme one", "waba-acme", "502", "x", "es", "acme-two"},
+		{"to a deleted channel's address, which is the app's", "acme gone", "waba-acme", "502", "x", "es", "acme-two"},
+		{"of a channel that is off", "acme one", "waba-acme", "509", "x", "es", "acme-off"},
+		{"of nobody's template: the first channel of the account that is in use", "acme two", "waba-acme", "599", "x", "es", "acme-one"},
+		{"of a request that is under way", "acme one", "waba-acme", "599", "under_way", "es", "acme-two"},
+		{"of one in no language that it says", "acme one", "waba-acme", "599", "under_way", "", "acme-two"},
+		{"of one in another language", "acme one", "waba-acme", "599", "under_way", "en", "acme-one"},
+		{"of a request that is done", "acme one", "waba-acme", "599", "done", "es", "acme-one"},
+		{"of a request of a channel that is off", "acme one", "waba-acme", "599", "of_who_is_off", "es", "acme-one"},
+		{"of a request of a channel of another app", "acme one", "waba-acme", "599", "of_another_app", "es", "acme-one"},
+		{"of a channel of another app in the same account", "acme one", "waba-acme", "503", "x", "es", "acme-one"},
+		{"the other app's own", "acme other", "waba-acme", "503", "x", "es", "acme-other"},
+		{"of another company's account", "acme one", "waba-bolt", "501", "x", "es", ""},
+		{"another company signs with the same secret", "bolt one", "waba-acme", "501", "x", "es", ""},
+		{"of no account that we know", "acme one", "waba-none", "501", "x", "es", ""},
 	} {
 		v.clock.Advance(time.Minute)
 		at := v.clock.Now()
-		raw := metatest.Template(desk.Channel{AccountID: test.account}, desk.Verdict{ProviderID: test.template, Event: "status-update", State: "paused", Name: "x", Language: "es", At: at})
+		raw := metatest.Template(desk.Channel{AccountID: test.account}, desk.Verdict{ProviderID: test.template, Event: "status-update", State: "paused", Name: test.called, Language: test.language, At: at})
 		if code := v.postTo(test.from, raw); code != http.StatusOK {
 			t.Errorf("%s: answered %d", test.name, code)
 		}
@@ -154,6 +168,63 @@ func TestVerdictsOfAnAccount_T5(t *testing.T) {
 			t.Errorf("%s: in group %s", test.name, records[0].Group)
 		}
 	}
+}
+
+// However many verdicts a body holds, what they are about is looked up once, before
+// the provider's patience ends.
+func TestManyVerdictsAreLookedUpOnce_R1(t *testing.T) {
+	v := newTown(t, options{})
+	ch := v.channels["acme one"]
+	must(t, v.store.In("acme").SaveTemplate(t.Context(), desk.Template{ID: "t1", Channel: "acme-two", ProviderID: "500", Name: "a"}, nil))
+	for _, n := range []int{1, 500} {
+		var all [][]byte
+		for i := range n {
+			all = append(all, metatest.Template(ch, desk.Verdict{ProviderID: fmt.Sprint(500 + i), Event: "quality-update", State: "green", At: v.clock.Now()}))
+		}
+		raw := metatest.Batch(all...)
+		v.postTo("acme one", raw) // what is kept of channels and accounts is read
+		v.verdicts()
+		v.clock.Advance(10 * time.Minute) // the queue forgets, and so does what is kept
+		v.postTo("acme two", metatest.Status{Kind: "sent", MessageID: "wamid", Destination: "5492", At: v.clock.Now()}.Body(ch))
+		counted := &readings{Table: v.store.Table}
+		v.store.Table = counted
+		code := v.postTo("acme one", raw)
+		v.store.Table = counted.Table
+		_, told := v.verdicts()
+		for _, e := range told {
+			if known := e.Verdict.ProviderID == "500"; known != (e.Verdict.Channel == "acme-two") {
+				t.Errorf("%d verdicts: of %s: told %s", n, e.Verdict.ProviderID, e.Verdict.Channel)
+			}
+		}
+		if code != http.StatusOK || len(told) != n {
+			t.Errorf("%d verdicts: answered %d, %d told", n, code, len(told))
+		}
+		if got := counted.templates.Load(); got != 1 {
+			t.Errorf("%d verdicts: the templates were read %d times", n, got)
+		}
+		if got := counted.all.Load(); got > 10 {
+			t.Errorf("%d verdicts: %d readings", n, got)
+		}
+	}
+}
+
+// readings is a table that counts what is read of it.
+type readings struct {
+	table.Table
+	all, templates atomic.Int64
+}
+
+func (r *readings) Query(ctx context.Context, q table.Q) (table.Page, error) {
+	r.all.Add(1)
+	if strings.HasSuffix(q.PK, "#TEMPLATES") {
+		r.templates.Add(1)
+	}
+	return r.Table.Query(ctx, q)
+}
+
+func (r *readings) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	r.all.Add(1)
+	return r.Table.Get(ctx, keys...)
 }
 
 func TestSeveralVerdictsOfOneBodyAreAllTold(t *testing.T) {

@@ -78,7 +78,7 @@ func (s *Outbound) wake(ctx context.Context, c store.Company, w desk.Wake, recei
 		if err != nil {
 			return err
 		}
-		if len(conv.Unsent) == 0 {
+		if len(conv.Unsent) == 0 && conv.Wait == nil {
 			return nil
 		}
 		d := &drain{Outbound: s, c: c, conv: conv, fired: w.Fired, fresh: w.Fresh, receives: receives}
@@ -104,7 +104,9 @@ type drain struct {
 	ch       desk.Channel
 	wait     store.StoredWait // zero where nothing can be sent
 	probes   bool             // this pass is the one that tries a waiting channel
+	proving  bool             // and what it has sent is the probe that is to be proven
 	tripped  bool             // its last failure is one too many for the channel
+	aged     bool             // it has called the provider, or waited, since it read the conversation
 	// strayUntil is the conversation's StrayUntil with the attempts of this pass.
 	strayUntil time.Time
 }
@@ -120,11 +122,14 @@ func (d *drain) run(ctx context.Context) error {
 	if d.ch, err = read(ctx, d.conv.Channel); err != nil {
 		return err
 	}
-	if !d.silent() { // else nothing is sent, and what waits ends at once
+	if !d.silent() || !d.off() && d.onlyLooks() { // else nothing is sent, and what waits ends at once
 		if d.wait, err = d.c.ChannelWait(ctx, d.ch.ID); err != nil {
 			return err
 		}
 		if err := d.heldBack(ctx); err != nil {
+			return err
+		}
+		if err := d.look(ctx); err != nil {
 			return err
 		}
 	}
@@ -152,7 +157,11 @@ func (d *drain) run(ctx context.Context) error {
 	next := d.conv
 	next.Unsent, next.Wait = nil, nil
 	next.Recent, next.StrayUntil = recent[max(0, len(recent)-recentSends):], d.strayUntil
-	return d.c.SaveConversation(ctx, settled(d.conv, next, d.Now()))
+	var timers []store.Timer
+	if d.proving {
+		next, timers = d.until(next, d.byChannel())
+	}
+	return d.c.SaveConversation(ctx, settled(d.conv, next, d.Now()), timers...)
 }
 
 func shortID(providerID string) string { return store.Hash(providerID)[:10] }
@@ -163,9 +172,34 @@ func (d *drain) off() bool { return d.ch.Deleted || !d.ch.State.Answers() }
 // silent tells whether nothing at all may be sent to this person.
 func (d *drain) silent() bool { return d.off() || d.conv.OptedOut }
 
+// meanwhile is why a reply that was not refused is not to be sent after all, or empty:
+// the channel may have been switched off, and where this pass has taken its time the
+// person may have opted out and the template been stopped. What has changed is written
+// at the end of a pass that begins anew, since this one's conversation is not the last.
+func (d *drain) meanwhile(ctx context.Context, t desk.Turn, r desk.Reply) (string, error) {
+	var err error
+	if d.ch, err = d.c.Channel(ctx, d.ch.ID); err != nil {
+		return "", err
+	}
+	if !d.aged {
+		if d.off() {
+			return desk.ReasonDeactivated, nil
+		}
+		return "", nil
+	}
+	now, err := d.c.Conversation(ctx, d.conv.ID)
+	if err != nil {
+		return "", err
+	}
+	d.aged = false
+	d.conv.OptedOut = d.conv.OptedOut || now.OptedOut
+	d.conv.OptedOutMarketing = d.conv.OptedOutMarketing || now.OptedOutMarketing
+	return d.refusal(ctx, t, r)
+}
+
 // refusal is why a reply of the turn is not to be sent now, or empty: the channel is
-// off or was since, the person wants nothing, it is no template and they were heard
-// too long ago, or it is one that must not be sent any more.
+// off or was since, the person wants nothing or no marketing, it is no template and
+// they were heard too long ago, or it is one that must not be sent any more.
 func (d *drain) refusal(ctx context.Context, t desk.Turn, r desk.Reply) (string, error) {
 	switch {
 	case d.off() || !d.ch.EndedAt.IsZero() && !t.Made.After(d.ch.EndedAt):
@@ -186,6 +220,8 @@ func (d *drain) refusal(ctx context.Context, t desk.Turn, r desk.Reply) (string,
 		return desk.ReasonTemplateStopped, nil
 	case err != nil:
 		return "", err
+	case d.conv.OptedOutMarketing && v.Marketing():
+		return desk.ReasonOptedOutMarketing, nil
 	case !v.Active:
 		return desk.ReasonTemplateOff, nil
 	case !v.Sendable():

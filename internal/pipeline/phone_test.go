@@ -32,6 +32,7 @@ const (
 	denied         // the credential is refused
 	broke          // the wallet is empty
 	suspended      // the account is locked
+	lying          // takes everything and sends nothing: the wallet is empty, as receipts tell
 )
 
 // refusals are what a provider of a mood answers to everything.
@@ -69,7 +70,9 @@ type phone struct {
 	pair  string          // the one who may get no more messages for the moment
 	// loseAnswers: no answer ever comes; the message arrives all the same if arrive.
 	loseAnswers, arrive bool
-	silent              bool // no receipt is posted
+	silent              bool              // no receipt is posted
+	knows               map[string]string // the network's own ids of people, by ours; told in answers
+	told                int               // of a hundred messages that left so many have a receipt of it
 
 	mu      sync.Mutex
 	rng     *rand.Rand
@@ -153,7 +156,28 @@ func (p *phone) send(began int, a channel.Account, to string, out desk.Outgoing,
 	p.posts = append(p.posts, pending{tenant, body(channel.Batch{Receipts: []desk.Receipt{{
 		SendID: id, MessageID: "wamid." + id, Status: desk.Accepted, Enqueued: true, Destination: to, At: p.now().Add(-8 * 24 * time.Hour),
 	}}})})
+	if m == lying {
+		p.posts = append(p.posts, pending{tenant, body(p.fails(s, desk.WaitWallet))})
+	} else if p.told > 0 && p.rng.IntN(100) < p.told {
+		p.posts = append(p.posts, pending{tenant, body(p.becomes(s, desk.SentOut))})
+	}
 	return p.answer(s)
+}
+
+// becomes is the receipt of a message.
+func (p *phone) becomes(s sentMessage, d desk.Delivery) channel.Batch {
+	return channel.Batch{Receipts: []desk.Receipt{{SendID: s.id, MessageID: "wamid." + s.id, Status: d, Destination: s.to, At: p.now()}}}
+}
+
+// fails is the receipt of a message that was accepted and cannot be sent; cause is
+// empty where that concerns this message alone.
+func (p *phone) fails(s sentMessage, cause string) channel.Batch {
+	b := p.becomes(s, desk.Failed)
+	b.Receipts[0].Code, b.Receipts[0].Cause = "1002", cause
+	if cause != "" {
+		b.Receipts[0].Code = "1003"
+	}
+	return b
 }
 
 func (p *phone) Upload(context.Context, channel.Account, string, channel.File) (desk.MediaLink, error) {
@@ -166,7 +190,7 @@ func (p *phone) answer(s sentMessage) (channel.Sent, error) {
 	if s.lost {
 		return channel.Sent{}, &channel.Error{Verdict: channel.Unknown, Code: "timeout"}
 	}
-	return channel.Sent{ProviderID: s.id}, nil
+	return channel.Sent{ProviderID: s.id, Person: p.knows[s.to]}, nil
 }
 
 func (p *phone) takePosts() []pending {

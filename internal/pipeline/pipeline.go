@@ -57,6 +57,7 @@ type Outbound struct {
 	Providers map[string]channel.Provider
 	PublicURL func() string // address of links handed to people, without a slash at the end
 	Now       func() time.Time
+	RealNow   func() time.Time // dates what a provider's answer says, beside its events
 	// Epoch names this process in a local run, where a lease of another process
 	// is a dead one; empty: leases end by time alone.
 	Epoch string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"buzon/internal/channel"
 	"buzon/internal/desk"
 	"buzon/internal/fault"
 	"buzon/internal/quarantine"
@@ -40,9 +41,9 @@ func (s *Inbound) Quarantine(ctx context.Context, r queue.Record, reason string)
 	return s.wake(ctx, c, conv) // applied long ago; its wake-up may be what failed
 }
 
-// replay sends a quarantined item on its way again. What still cannot be handled
-// comes back to quarantine as held.
-func (s *Inbound) replay(ctx context.Context, c store.Company, id string) error {
+// replay sends a quarantined item on its way again, of a webhook's body the part that
+// begins with that event. What still cannot be handled comes back to quarantine as held.
+func (s *Inbound) replay(ctx context.Context, c store.Company, id string, from int) error {
 	q, err := c.Quarantined(ctx, id)
 	if errors.Is(err, fault.NotFound) {
 		return nil
@@ -56,8 +57,8 @@ func (s *Inbound) replay(ctx context.Context, c store.Company, id string) error 
 	}
 	err = store.Retry(func() error {
 		q, err := c.Quarantined(ctx, id)
-		if err != nil || q.State == desk.Replayed {
-			return err
+		if err != nil || q.State == desk.Replayed || from > 0 && q.Reason != channel.RejectTooMany {
+			return err // what was refused in the first part stays held
 		}
 		return c.MarkReplayed(ctx, q)
 	})
@@ -81,7 +82,7 @@ func (s *Inbound) replay(ctx context.Context, c store.Company, id string) error 
 	if err != nil {
 		return fmt.Errorf("quarantined %s: %w", id, err)
 	}
-	return s.Webhook.take(ctx, c, ch, body, fresh)
+	return s.Webhook.take(ctx, c, ch, body, part{from: from, salt: fresh})
 }
 
 func (s *Inbound) replayInbound(ctx context.Context, c store.Company, body []byte, fresh string) error {

@@ -17,7 +17,7 @@ import (
 func (d *drain) send(ctx context.Context, t *store.StoredTurn, i int, recent []string) error {
 	r := &t.Replies[i]
 	if r.Done {
-		return nil
+		return d.recall(ctx, *r)
 	}
 	if r.Lease != nil {
 		if d.live(*r.Lease) {
@@ -49,11 +49,14 @@ func (d *drain) send(ctx context.Context, t *store.StoredTurn, i int, recent []s
 	if err := d.inTurn(ctx, t, *r); err != nil {
 		return err
 	}
-	if d.ch, err = d.c.Channel(ctx, d.ch.ID); err != nil { // it may have been switched off meanwhile
+	if reason, err = d.meanwhile(ctx, t.Turn, *r); err != nil {
 		return err
 	}
-	if d.off() {
-		return d.refuse(ctx, t, r, desk.ReasonDeactivated)
+	if reason != "" {
+		return d.refuse(ctx, t, r, reason)
+	}
+	if err := d.undisturbed(ctx); err != nil {
+		return err
 	}
 	if err := d.claim(ctx, t, i); err != nil {
 		return err
@@ -66,17 +69,26 @@ func (d *drain) send(ctx context.Context, t *store.StoredTurn, i int, recent []s
 	switch {
 	case failed == nil:
 		r.Status, r.Done, r.ProviderID, r.SentAt = desk.Accepted, true, sent.ProviderID, d.Now()
-		r.Lease, r.Pauses, r.Reason = nil, 0, ""
+		r.Lease, r.Pauses, r.Reason, r.Elsewhere = nil, 0, "", d.elsewhere(*r, sent)
 		if err := d.record(ctx, t); err != nil {
 			return err
 		}
-		return d.goes(ctx)
+		return d.goes(ctx, *r)
 	case failed.Verdict == channel.Unknown:
 		return d.unknown(ctx, t, r, failed)
 	case failed.Verdict != channel.Refused:
 		r.Attempts-- // nothing went out
 	}
 	return d.notSent(ctx, t, r, failed)
+}
+
+// elsewhere is the conversation in which taps on a reply come, where the network has
+// another id for the person than we (providers.md 2.5); empty: in this one.
+func (d *drain) elsewhere(r desk.Reply, sent channel.Sent) string {
+	if r.Template == nil || !r.Template.Taps || sent.Person == "" || sent.Person == d.conv.Person {
+		return ""
+	}
+	return store.ConversationID(d.ch.ID, sent.Person)
 }
 
 // refuse ends a reply that must not be sent. What an earlier attempt may have sent is
@@ -99,23 +111,24 @@ func (d *drain) notSent(ctx context.Context, t *store.StoredTurn, r *desk.Reply,
 		return d.later(ctx, t, r, e)
 	}
 	r.Status, r.Done, r.Reason = desk.Failed, true, e.Reason
-	if e.Reason == desk.ReasonOptedOut && e.Code != channel.CodeNotSent {
-		if err := d.optOut(ctx); err != nil {
+	if scope, said := optOutOf(e.Reason); said && e.Code != channel.CodeNotSent {
+		if err := d.optOut(ctx, scope); err != nil {
 			return err
 		}
 	}
 	if err := d.record(ctx, t); err != nil || e.Code == channel.CodeNotSent {
 		return err
 	}
-	return d.goes(ctx) // it refuses this message: so it answers
+	return d.goes(ctx, *r) // it refuses this message: so it answers
 }
 
-// optOut keeps that the provider says the person wants nothing from this channel:
-// what else is unsent to them ends too.
-func (d *drain) optOut(ctx context.Context) error {
-	err := d.c.SaveConsent(ctx, desk.Consent{Channel: d.ch.ID, Person: d.conv.Person, At: d.Now()})
+// optOut keeps that the provider says the person wants nothing of that scope from
+// this channel: what else of it is unsent to them ends too.
+func (d *drain) optOut(ctx context.Context, scope desk.ConsentScope) error {
+	v := desk.Consent{Channel: d.ch.ID, Person: d.conv.Person, Scope: scope, At: d.RealNow()}
+	err := d.c.SaveConsent(ctx, v)
 	if err == nil {
-		d.conv.OptedOut = true // written at the end of the pass
+		d.conv = d.conv.Told(v) // written at the end of the pass
 	}
 	return err
 }
@@ -169,6 +182,7 @@ func (d *drain) inTurn(ctx context.Context, t *store.StoredTurn, r desk.Reply) e
 	if taken {
 		if wait > 0 {
 			d.Sleep(ctx, wait)
+			d.aged = true
 		}
 		return nil
 	}
@@ -226,7 +240,8 @@ func (d *drain) account(ctx context.Context) (channel.Provider, channel.Account,
 	if d.fresh { // perhaps by new credentials
 		read = d.Secrets.Fresh
 	}
-	value, err := read(ctx, d.c.CredentialsName(d.ch.ID))
+	value, now, err := d.c.ReadCredentials(ctx, d.ch, read)
+	account.Channel = now
 	if errors.Is(err, fault.NotFound) || err == nil && json.Unmarshal([]byte(value), &account.Credentials) != nil {
 		return nil, account, &channel.Error{Verdict: channel.ChannelDown, Code: "no_credentials", Reason: "credentials_missing", Cause: desk.WaitCredential}
 	}
@@ -244,6 +259,7 @@ func ours(code, reason string) *channel.Error {
 
 // call makes the provider's call with the final text.
 func (d *drain) call(ctx context.Context, r desk.Reply) (channel.Sent, *channel.Error) {
+	d.aged = true
 	provider, account, failed := d.account(ctx)
 	if failed != nil {
 		return channel.Sent{}, failed
@@ -287,7 +303,7 @@ func (d *drain) judged(err error) *channel.Error {
 func (d *drain) save(ctx context.Context, t *store.StoredTurn) error {
 	err := d.c.SaveSent(ctx, *t)
 	if err == nil {
-		t.SentVersion++
+		*t = t.Recorded()
 	}
 	return err
 }

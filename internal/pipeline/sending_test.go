@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"buzon/internal/channel"
@@ -265,7 +266,7 @@ func TestATapFindsTheTemplate_S3_46(t *testing.T) {
 	w.settle(time.Minute)
 	got := w.outcomes("5700")
 	for i, want := range []string{"", got[1].ID, ""} {
-		found, err := w.aside().SentMessage(t.Context(), w.conversation("5700").ID, got[i].ProviderID)
+		found, _, err := w.aside().SentMessage(t.Context(), w.conversation("5700").ID, got[i].ProviderID)
 		must(t, err)
 		if got[i].ProviderID == "" || found != want {
 			t.Errorf("%q leads to %q, want %q", got[i].ProviderID, found, want)
@@ -282,7 +283,7 @@ func TestATapFindsTheTemplate_S3_46(t *testing.T) {
 		Channel: channelID("acme"), Ref: lost.ID, MessageID: "wamid.tapped", Status: desk.SentOut, At: w.clock.Now(),
 	}))
 	w.settle(3 * time.Minute)
-	if found, err := w.aside().SentMessage(t.Context(), w.conversation("5700").ID, "wamid.tapped"); err != nil || found != lost.ID {
+	if found, _, err := w.aside().SentMessage(t.Context(), w.conversation("5700").ID, "wamid.tapped"); err != nil || found != lost.ID {
 		t.Errorf("what a receipt told of leads to %q: %v", found, err)
 	}
 }
@@ -341,17 +342,39 @@ func TestWaitingForTheRateUsesNothingUp_R15(t *testing.T) {
 }
 
 // TestTooLittleTimeForTheRate: who cannot send within the step does not take a token.
+// Time is made up, and passes by waiting alone.
 func TestTooLittleTimeForTheRate(t *testing.T) {
-	w := newWorld(t, options{})
-	slept := time.Duration(0)
-	w.out.Sleep = func(_ context.Context, d time.Duration) { slept += d }
-	w.alterChannel(func(ch *desk.Channel) { ch.Settings.PerSecond = 1 })
-	w.commit("5700", nil, text("one"), text("two"), text("three"))
-	ctx, cancel := context.WithTimeout(t.Context(), pipeline.SendTimeout+6500*time.Millisecond) // a second is left to wait
-	defer cancel()
-	err := w.wake(ctx, "5700", false, 1)
-	if _, again := queue.AgainAfter(err); !again || w.phone.calls != 2 || slept != time.Second {
-		t.Errorf("%d calls, slept %v: %v", w.phone.calls, slept, err)
+	const send = pipeline.SendTimeout + 5*time.Second // and to write what became of it
+	for _, test := range []struct {
+		say   string
+		left  time.Duration
+		calls int
+		slept time.Duration
+	}{
+		{"the second message waits a second", send + time.Second, 2, time.Second},
+		{"not quite a second is left for it", send + time.Second - 1, 1, 0},
+		{"the third waits another second", send + 2*time.Second, 3, 2 * time.Second},
+		{"not quite a second is left for the third", send + 2*time.Second - 1, 2, time.Second},
+	} {
+		t.Run(test.say, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, options{})
+				slept := time.Duration(0)
+				w.out.Sleep = func(_ context.Context, d time.Duration) {
+					slept += d
+					time.Sleep(d)
+					w.clock.Advance(d)
+				}
+				w.alterChannel(func(ch *desk.Channel) { ch.Settings.PerSecond = 1 })
+				w.commit("5700", nil, text("one"), text("two"), text("three"))
+				ctx, cancel := context.WithTimeout(t.Context(), test.left)
+				defer cancel()
+				err := w.wake(ctx, "5700", false, 1)
+				if _, again := queue.AgainAfter(err); again != (test.calls < 3) || w.phone.calls != test.calls || slept != test.slept {
+					t.Errorf("%d calls, slept %v: %v", w.phone.calls, slept, err)
+				}
+			})
+		})
 	}
 }
 

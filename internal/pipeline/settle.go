@@ -51,7 +51,7 @@ func (d *drain) wentOut(ctx context.Context, t *store.StoredTurn, r *desk.Reply,
 	if err := d.record(ctx, t); err != nil {
 		return err
 	}
-	return d.goes(ctx)
+	return d.goes(ctx, *r)
 }
 
 // stray tells whether an attempt to send the reply may have gone out without

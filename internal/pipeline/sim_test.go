@@ -45,6 +45,7 @@ func simulate(t testing.TB, o options) []string {
 	w.longDialogues()
 	if o.hostile {
 		w.phone.mood = flaky
+		w.phone.told = rng.IntN(2) * 90 // some providers tell of nothing but failures
 	}
 	var people []*person
 	for _, tenant := range companies {

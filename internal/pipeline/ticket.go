@@ -28,11 +28,10 @@ func (s *Inbound) tapped(ctx context.Context, c store.Company, conv desk.Convers
 	if err != nil {
 		return store.Commit{}, err
 	}
-	said, message := turn.Message.Content, ""
-	if said.Quoted != "" {
-		if message, err = c.SentMessage(ctx, conv.ID, said.Quoted); err != nil {
-			return store.Commit{}, err
-		}
+	said := turn.Message.Content
+	message, of, err := answered(ctx, c, conv, said.Quoted)
+	if err != nil {
+		return store.Commit{}, err
 	}
 	now := s.Now()
 	k := desk.Case{
@@ -41,6 +40,9 @@ func (s *Inbound) tapped(ctx context.Context, c store.Company, conv desk.Convers
 		Contact: conv.Contact, Conversation: conv.ID, Message: message,
 		Conversations: []string{conv.ID}, Channels: []string{conv.Channel},
 		Language: desk.Languages[0], CreatedAt: now, ChangedAt: now,
+	}
+	if of != conv.ID {
+		k.Conversations = append(k.Conversations, of)
 	}
 	if locale.For(settings.Language) != nil {
 		k.Language = settings.Language
@@ -53,6 +55,21 @@ func (s *Inbound) tapped(ctx context.Context, c store.Company, conv desk.Convers
 	commit, err := s.recorded(ctx, c, conv, turn)
 	commit.Ticket = &k
 	return commit, err
+}
+
+// answered is our message that a tap quotes, and the conversation it stands in: the
+// tap's own, or that of the person's number in another spelling, as somebody wrote it
+// who sent the template. The ticket is the tap's: there the person can be answered.
+// Not found, it is empty, in the tap's own.
+func answered(ctx context.Context, c store.Company, conv desk.Conversation, quoted string) (id, of string, err error) {
+	if quoted == "" {
+		return "", conv.ID, nil
+	}
+	id, of, err = c.SentMessage(ctx, conv.ID, quoted)
+	if other := desk.OtherSpelling(conv.Person); err == nil && id == "" && other != "" {
+		id, of, err = c.SentMessage(ctx, store.ConversationID(conv.Channel, other), quoted)
+	}
+	return id, cmp.Or(of, conv.ID), err
 }
 
 // cutRunes is the beginning of s, of at most most characters.

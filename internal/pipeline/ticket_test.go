@@ -104,6 +104,58 @@ func TestQuickReplyMakesATicket_S3_46(t *testing.T) {
 	}
 }
 
+// TestATapFromTheNetworksSpelling: Q31, an agent wrote the number as people do and the
+// tap comes from what the network makes of it, in a conversation of its own: the ticket
+// is that one's, where the person can be answered, and names the message and its
+// conversation. The tap of another person is linked to neither.
+func TestATapFromTheNetworksSpelling_Q31(t *testing.T) {
+	for _, test := range []struct {
+		name, written, taps string
+		told                bool // in the provider's answer to the send
+		linked              bool
+	}{
+		{"the same number", "491700000001", "491700000001", true, true},
+		{"Mexico's 1, which Meta tells", "525512345678", "5215512345678", true, true},
+		{"and which nobody tells", "525512345678", "5215512345678", false, true},
+		{"Brazil's 9, the other way round", "5511987654321", "551187654321", false, true},
+		{"Argentina's 9", "541123456789", "5491123456789", false, true},
+		{"a zero that Meta takes out", "4901700000001", "491700000001", true, true},
+		{"somebody else", "491700000001", "491700000002", false, false},
+		{"somebody else in Mexico", "525512345678", "5215512345679", false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, options{})
+			w.phone.silent = true
+			if test.told {
+				w.phone.knows = map[string]string{test.written: test.taps}
+			}
+			out := template()
+			out.Template.Taps = true
+			w.commit(test.written, nil, out)
+			w.queueWake(test.written, false)
+			w.settle(time.Minute)
+			sent := w.outcomes(test.written)[0]
+			w.deliver("acme", body(w.tap("wamid.1", test.taps, "Sí", sent.ProviderID)))
+			w.settle(time.Minute)
+			tickets, own := w.tickets(), w.conversation(test.taps)
+			if len(tickets) != 1 || sent.ProviderID == "" {
+				t.Fatalf("%d tickets, sent %+v", len(tickets), sent)
+			}
+			message, all := "", []string{own.ID}
+			if test.linked {
+				message = sent.ID
+				if test.taps != test.written {
+					all = append(all, w.conversation(test.written).ID)
+				}
+			}
+			got := tickets[0]
+			if got.Message != message || got.Conversation != own.ID || got.Contact != own.Contact || !slices.Equal(got.Conversations, all) || len(got.Channels) != 1 {
+				t.Errorf("made %+v\nof message %q in %v", got, message, all)
+			}
+		})
+	}
+}
+
 func TestTicketOf(t *testing.T) {
 	long := strings.Repeat("é", desk.MaxCaseTitle)
 	for _, test := range []struct {

@@ -58,7 +58,7 @@ func newTown(t testing.TB, o options) *town {
 		}
 		c := v.plainStore().In(tenant)
 		must(t, c.ConnectChannel(ctx, desk.Channel{}, ch, nil))
-		v.vault.keep(c.CredentialsName(ch.ID), channel.Credentials{AccessToken: "t", AppSecret: secretOf[name], VerifyToken: "verify-" + short})
+		v.vault.keep(c.CredentialsName(ch), channel.Credentials{AccessToken: "t", AppSecret: secretOf[name], VerifyToken: "verify-" + short})
 		v.channels[name] = ch
 	}
 	v.change("acme off", func(ch *desk.Channel) { ch.State = desk.ChannelInactive })
@@ -69,7 +69,7 @@ func newTown(t testing.TB, o options) *town {
 		was := ch
 		ch.App, ch.AppID, ch.PhoneNumberID = tenant+"App", "app-"+tenant, "gs-phone-"+tenant
 		must(t, v.plainStore().In(tenant).ConnectChannel(ctx, was, ch, nil))
-		v.vault.keep(v.store.In(tenant).CredentialsName(ch.ID), channel.Credentials{APIKey: "k", AppSecret: appA, VerifyToken: "verify-one"})
+		v.vault.keep(v.store.In(tenant).CredentialsName(ch), channel.Credentials{APIKey: "k", AppSecret: appA, VerifyToken: "verify-one"})
 		v.channels[tenant+" gupshup"] = ch
 	}
 	if o.plan != nil {

@@ -29,8 +29,8 @@ type trouble struct {
 const troubled = 10 * time.Minute
 
 // maxDeadCalls bounds the calls to a provider that is dead for so long: those that let
-// the channel wait, those of processes that died, and those that try it.
-const maxDeadCalls = 14
+// the channel wait, those of processes that died or stalled, and those that try it.
+const maxDeadCalls = 20
 
 func newTrouble(w *world, rng *rand.Rand, people []*person, on bool) *trouble {
 	t := &trouble{w: w, rng: rng, people: people, on: on}
@@ -56,6 +56,8 @@ func (t *trouble) round(n int) {
 		t.dead(t.company(), []mood{refusing, mute}[t.rng.IntN(2)], false)
 	case n == 2:
 		t.dead(t.company(), []mood{denied, broke, suspended}[t.rng.IntN(3)], true)
+	case n == 5:
+		t.lies(t.company())
 	case t.rng.IntN(2) == 0:
 		t.switchOff()
 	}
@@ -110,6 +112,109 @@ func (t *trouble) dead(tenant string, how mood, shown bool) {
 	must(w.t, err)
 	if shown && calls > 0 && ch.State != desk.ChannelInterrupted {
 		t.broken = append(t.broken, fmt.Sprintf("S3-09 %s: the channel is %s after %d refusals", tenant, ch.State, calls))
+	}
+}
+
+// watch lets time pass as pass does; what the provider tells is heard at once.
+func (t *trouble) watch(d time.Duration) {
+	w := t.w
+	rate := w.driver.KillRate
+	w.driver.KillRate = 0
+	ticked := w.clock.Now()
+	for end := ticked.Add(d); w.clock.Now().Before(end); {
+		if !w.driver.Step() {
+			w.clock.Advance(10 * time.Second)
+		}
+		for _, p := range w.phone.takePosts() {
+			w.deliver(p.tenant, p.body)
+		}
+		if now := w.clock.Now(); now.Sub(ticked) >= 30*time.Second {
+			ticked = now
+			w.tick()
+			w.drainDead()
+		}
+	}
+	w.driver.KillRate = rate
+}
+
+// mostProbes bounds what a provider that lies is given to send in ten minutes, beside
+// what it had before it first told: a probe after 1, 2 and 4 minutes, and what
+// processes that stalled have sent twice.
+const mostProbes = 6
+
+// lies lets a company's provider take everything and send nothing, as it tells later.
+// Meanwhile everybody writes.
+func (t *trouble) lies(tenant string) {
+	w := t.w
+	bad := func(format string, args ...any) {
+		t.broken = append(t.broken, fmt.Sprintf("R15 %s: ", tenant)+fmt.Sprintf(format, args...))
+	}
+	c := w.plainStore().In(tenant)
+	sent := func() (n int) {
+		for _, s := range w.phone.sends {
+			if s.tenant == tenant {
+				n++
+			}
+		}
+		return n
+	}
+	needsProof := func() bool {
+		wait, err := c.ChannelWait(context.Background(), channelID(tenant))
+		must(w.t, err)
+		return wait.NeedsProof()
+	}
+	say := func(id string) {
+		for _, p := range t.people {
+			if p.tenant != tenant || p.old {
+				continue
+			}
+			b := w.message(id, p.number, "hola")
+			raw := body(b)
+			b.Messages[0].ReceivedAt = w.clock.Now()
+			p.said = append(p.said, b.Messages[0])
+			w.deliver(tenant, raw)
+		}
+	}
+	begin := sent()
+	w.phone.moods = map[string]mood{tenant: lying}
+	say("wamid.lie")
+	for tries := 0; !needsProof(); tries++ { // it may still wait for what was before
+		if tries == 20 {
+			if sent() > begin {
+				bad("%d failures begin no wait that needs proof", sent()-begin)
+			}
+			w.phone.moods = nil
+			return // nobody could be sent anything
+		}
+		t.watch(time.Minute)
+	}
+	for i := range 3 {
+		say(fmt.Sprint("wamid.lie.", i))
+	}
+	before := sent()
+	for range troubled / time.Minute {
+		t.watch(time.Minute)
+		ch, err := c.FreshChannel(context.Background(), channelID(tenant))
+		must(w.t, err)
+		if ch.State != desk.ChannelInterrupted || !desk.Interrupts(ch.Cause) {
+			bad("the channel is %s %q although nothing goes", ch.State, ch.Cause)
+			break
+		}
+	}
+	if n := sent() - before; n > mostProbes {
+		bad("%d were sent while all failed", n)
+	}
+	first := slices.IndexFunc(w.phone.sends, func(s sentMessage) bool { return s.tenant == tenant && w.clock.Now().Sub(s.at) < troubled })
+	w.phone.moods = nil
+	t.watch(2 * pipeline.ProofPatience)
+	if first < 0 || needsProof() {
+		return // the channel may have nothing to try
+	}
+	// What failed then is told once more, when the channel is well.
+	w.deliver(tenant, body(w.phone.fails(w.phone.sends[first], desk.WaitWallet)))
+	t.watch(time.Minute)
+	if needsProof() {
+		bad("a late receipt interrupts the channel")
 	}
 }
 

@@ -173,9 +173,10 @@ func (c *city) tap(title string) desk.Content {
 // write units and 2 more for each further KB, 1.5 read units; sending a reply 3
 // write units. What goes beyond has its reason: a dialogue that begins, or is over
 // once its last reply has left, changes the conversation's place in lists (2), the
-// first arms a timer (2) and puts the conversation there (1); who begins one is
-// looked for (1 read unit), and what a new one has consented to (1); a form is an
-// item of its own (2).
+// first arms a timer (2) and puts the conversation there (1) and who its contact is
+// (2); who begins one is looked for (1 read unit), and what a new one has consented
+// to, of all messages and of marketing (2); a form is an item of its own (2). Sending reads 4 units, and 1 more
+// for each further reply: whether the person has opted out since.
 func TestUnitsOfAMessage(t *testing.T) {
 	c := newCity(t)
 	say := func(text string) func() desk.Content {
@@ -189,17 +190,17 @@ func TestUnitsOfAMessage(t *testing.T) {
 		in, out       bill
 		kilobytes     int // of the turn
 	}{
-		{"the first greeting: a text and three projects", say("Buenas tardes"), 2, 3, bill{8, 3, 2}, bill{5, 4, 0}, 1},
+		{"the first greeting: a text and three projects", say("Buenas tardes"), 2, 3, bill{10, 4, 2}, bill{5, 5, 0}, 1},
 		{"a tap, answered with three groups", tap("Servicios públicos"), 1, 3, bill{5, 1, 2}, bill{3, 4, 0}, 1},
 		{"a tap, answered with four rows", tap("Alumbrado y energía"), 1, 4, bill{5, 1, 2}, bill{3, 4, 0}, 1},
 		{"a text that is no choice: the list again", say("¿Qué?"), 1, 4, bill{5, 1, 2}, bill{3, 4, 0}, 1},
-		{"a tap, answered with a text and three categories", tap("Alumbrado y energía 2"), 2, 3, bill{5, 1, 2}, bill{5, 4, 0}, 1},
+		{"a tap, answered with a text and three categories", tap("Alumbrado y energía 2"), 2, 3, bill{5, 1, 2}, bill{5, 5, 0}, 1},
 		{"a tap, answered with the link of the form", tap("Pedir uno nuevo"), 1, 0, bill{7, 1, 2}, bill{5, 4, 0}, 1},
-		{"a greeting in a conversation that rests", say("Hola"), 2, 3, bill{7, 2, 2}, bill{5, 4, 0}, 1},
+		{"a greeting in a conversation that rests", say("Hola"), 2, 3, bill{7, 2, 2}, bill{5, 5, 0}, 1},
 		{"a tap, answered with three groups again", tap("Servicios públicos"), 1, 3, bill{5, 1, 2}, bill{3, 4, 0}, 1},
 		{"a tap, answered with six rows", tap("Agua y saneamiento"), 1, 6, bill{5, 1, 2}, bill{3, 4, 0}, 1},
 		{"Cancel ends the dialogue", say("cancelar"), 1, 0, bill{5, 1, 2}, bill{5, 4, 0}, 1},
-		{"a greeting once more", say("Hola"), 2, 3, bill{7, 2, 2}, bill{5, 4, 0}, 1},
+		{"a greeting once more", say("Hola"), 2, 3, bill{7, 2, 2}, bill{5, 5, 0}, 1},
 		{"a tap, answered with three groups once more", tap("Servicios públicos"), 1, 3, bill{5, 1, 2}, bill{3, 4, 0}, 1},
 		{"a tap, answered with ten rows", tap("Calles y espacio público"), 1, 10, bill{7, 1, 2}, bill{3, 4, 0}, 2},
 		{"a tap on Following, answered with five rows", tap("Siguiente"), 1, 5, bill{5, 1, 2}, bill{3, 4, 0}, 1},

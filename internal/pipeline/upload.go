@@ -30,6 +30,7 @@ func found(r desk.Reply) *desk.MediaLink {
 // upload hands the provider the reply's file. Nothing is sent by it, so an outcome
 // that nobody knows is as good as a refusal for the moment.
 func (d *drain) upload(ctx context.Context, r *desk.Reply) *channel.Error {
+	d.aged = true
 	ctx, cancel := context.WithTimeout(ctx, UploadTimeout)
 	defer cancel()
 	provider, account, failed := d.account(ctx)

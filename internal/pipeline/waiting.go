@@ -2,13 +2,11 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"hash/fnv"
 	"time"
 
 	"buzon/internal/channel"
 	"buzon/internal/desk"
-	"buzon/internal/fault"
 	"buzon/internal/queue"
 	"buzon/internal/store"
 )
@@ -19,7 +17,7 @@ func (d *drain) heldBack(ctx context.Context) error {
 	if w := d.conv.Wait; w != nil && !w.ByChannel && now.Before(w.NotBefore) {
 		return d.hold(ctx, *w)
 	}
-	if d.wait.Cause != "" && now.Before(d.wait.NotBefore) {
+	if d.wait.Cause != "" && now.Before(d.wait.NotBefore) && (d.wait.Probe.Out() || !d.onlyLooks()) {
 		return d.holdByChannel(ctx)
 	}
 	return nil
@@ -31,42 +29,67 @@ func (d *drain) probe(ctx context.Context) error {
 	if d.wait.Cause == "" || d.probes {
 		return nil
 	}
+	if d.Now().Before(d.wait.NotBefore) { // what this pass has sent is to be proven first
+		return d.holdByChannel(ctx)
+	}
 	probe := d.wait
 	probe.NotBefore = d.Now().Add(LeaseTime)
-	if err := d.c.SaveChannelWait(ctx, d.ch.ID, probe); err != nil {
+	if err := d.keep(ctx, probe); err != nil {
 		return err // somebody else probes: read again
 	}
-	d.wait, d.probes = probe, true
+	d.probes = true
+	return nil
+}
+
+// keep writes the channel's wait at its version.
+func (d *drain) keep(ctx context.Context, next store.StoredWait) error {
+	if err := d.c.SaveChannelWait(ctx, d.ch.ID, next); err != nil {
+		return err
+	}
+	d.wait = next
 	d.wait.Version++
 	return nil
 }
 
-// holdByChannel waits for the channel, at a moment of the conversation's own.
-func (d *drain) holdByChannel(ctx context.Context) error {
-	h := fnv.New32a()
-	h.Write([]byte(d.conv.ID))
-	spread := time.Duration(h.Sum32()) % WaitSpread
-	return d.hold(ctx, desk.Wait{Cause: d.wait.Cause, NotBefore: d.wait.NotBefore.Add(spread), ByChannel: true})
+// holdByChannel waits for the channel.
+func (d *drain) holdByChannel(ctx context.Context) error { return d.hold(ctx, d.byChannel()) }
+
+// byChannel is the channel's wait for this conversation: until a moment of its own,
+// but for the one that looks at what became of its probe.
+func (d *drain) byChannel() desk.Wait {
+	w := desk.Wait{Cause: d.wait.Cause, NotBefore: d.wait.NotBefore, ByChannel: true}
+	if !d.proving && !d.onlyLooks() {
+		h := fnv.New32a()
+		h.Write([]byte(d.conv.ID))
+		w.NotBefore = w.NotBefore.Add(time.Duration(h.Sum32()) % WaitSpread)
+	}
+	return w
 }
 
 // hold arms the conversation's timer for the end of the wait, if none is armed,
 // shows the wait and says errHeld.
 func (d *drain) hold(ctx context.Context, w desk.Wait) error {
-	next := d.conv
-	next.Wait = &w
-	var timers []store.Timer
-	tooLate := d.conv.ArmedWake.After(w.NotBefore.Add(WaitSpread))
-	if d.fired || tooLate || !desk.Armed(d.conv.ArmedWake, d.Now()) {
-		t := d.c.NewTimer(store.WakeOutbound, d.conv, w.NotBefore)
-		next.ArmedWake = t.Due
-		timers = append(timers, t)
-	} else if d.conv.Wait != nil && *d.conv.Wait == w {
+	next, timers := d.until(d.conv, w)
+	if len(timers) == 0 && d.conv.Wait != nil && *d.conv.Wait == w {
 		return errHeld
 	}
 	if err := d.c.SaveConversation(ctx, settled(d.conv, next, d.Now()), timers...); err != nil {
 		return err
 	}
 	return errHeld
+}
+
+// until is the conversation with the wait, and the timer of its end if none is armed
+// that fires soon enough.
+func (d *drain) until(conv desk.Conversation, w desk.Wait) (desk.Conversation, []store.Timer) {
+	conv.Wait = &w
+	tooLate := conv.ArmedWake.After(w.NotBefore.Add(WaitSpread))
+	if !d.fired && !tooLate && desk.Armed(conv.ArmedWake, d.Now()) {
+		return conv, nil
+	}
+	t := d.c.NewTimer(store.WakeOutbound, conv, w.NotBefore)
+	conv.ArmedWake = t.Due
+	return conv, []store.Timer{t}
 }
 
 // pause asks for the wake-up again after a short while; for longer, or where one was
@@ -103,60 +126,70 @@ func (d *drain) later(ctx context.Context, t *store.StoredTurn, r *desk.Reply, e
 	if d.conv.Wait != nil && !d.conv.Wait.ByChannel {
 		before = d.conv.Wait.Step
 	}
-	return d.hold(ctx, d.longer(before, e.Cause, e.After))
+	return d.hold(ctx, longer(d.Now(), before, e.Cause, e.After))
 }
 
 // longer is the wait that follows one whose step was before: twice as long, or until
 // the moment that the provider gave.
-func (d *drain) longer(before time.Duration, cause string, after time.Duration) desk.Wait {
+func longer(now time.Time, before time.Duration, cause string, after time.Duration) desk.Wait {
 	if after > MaxPause {
-		return desk.Wait{Cause: cause, NotBefore: d.Now().Add(after), Step: before}
+		return desk.Wait{Cause: cause, NotBefore: now.Add(after), Step: before}
 	}
 	step := min(max(2*before, FirstWait), MaxWait)
-	return desk.Wait{Cause: cause, NotBefore: d.Now().Add(max(step, after)), Step: step}
+	return desk.Wait{Cause: cause, NotBefore: now.Add(max(step, after)), Step: step}
 }
 
 // channelWaits lets the channel wait, longer than the last time, and this
 // conversation with it. What a person has to mend is shown first: once the channel
-// waits nobody comes this way for a while.
+// waits nobody comes this way for a while. What needed proof still does, and a probe
+// that could not be tried is no other cause.
 func (d *drain) channelWaits(ctx context.Context, cause string, after time.Duration) error {
 	if desk.Interrupts(cause) {
 		d.show(ctx, desk.ChannelInterrupted, cause)
+	} else if d.wait.NeedsProof() {
+		cause = d.wait.Cause
 	}
-	next := store.StoredWait{Wait: d.longer(d.wait.Step, cause, after), Versioned: d.wait.Versioned}
-	if err := d.c.SaveChannelWait(ctx, d.ch.ID, next); err != nil {
+	next := d.wait
+	next.Wait = longer(d.Now(), d.wait.Step, cause, after)
+	next.ProofAfter = d.wait.ProofAfter
+	if err := d.keep(ctx, next); err != nil {
 		return err // somebody else has just said so: read again
 	}
-	d.wait = next
 	d.streaks.over(d.ch.ID)
 	return d.holdByChannel(ctx)
 }
 
-// goes clears the wait of a channel on which a send has just succeeded, and its
-// interruption.
-func (d *drain) goes(ctx context.Context) error {
-	interrupted := d.ch.State == desk.ChannelInterrupted || desk.Interrupts(d.wait.Cause)
-	if d.wait.Cause != "" {
-		cleared := store.StoredWait{Versioned: d.wait.Versioned}
-		err := d.c.SaveChannelWait(ctx, d.ch.ID, cleared)
-		if errors.Is(err, fault.Conflict) {
-			return nil // another reply found out before us
-		}
-		if err != nil {
-			return err
-		}
-		d.wait, d.probes = cleared, false
-		d.wait.Version++
+// goes draws the consequence of a reply to which the provider has just given its
+// answer: the channel goes again, unless that has to be proven.
+func (d *drain) goes(ctx context.Context, r desk.Reply) error {
+	if d.wait.NeedsProof() {
+		return d.tried(ctx, r)
 	}
-	if interrupted {
+	return d.clear(ctx)
+}
+
+// clear ends the wait of a channel that goes, and its interruption. What is shown
+// comes first, as with its beginning: who dies in between leaves a wait, which is
+// looked at again.
+func (d *drain) clear(ctx context.Context) error {
+	if d.ch.State == desk.ChannelInterrupted || desk.Interrupts(d.wait.Cause) {
 		d.show(ctx, desk.ChannelActive, "")
 	}
-	return nil
+	if d.wait.Cause == "" {
+		return nil
+	}
+	cleared := store.StoredWait{WellAt: d.wait.WellAt, Versioned: d.wait.Versioned}
+	if p := d.wait.Probe; p.Out() {
+		cleared.WellAt = p.At
+	}
+	d.probes = false
+	return d.keep(ctx, cleared) // at a conflict another reply found out before us: read again
 }
 
 // show puts what sending has found out into the channel's state (S3-09): interrupted
-// by a cause, or active again. One that is neither is let be. If that fails whatever
-// is tried, the next send that fails or succeeds does it again.
+// by a cause, or active again. One that is neither is let be, and so is one whose wait
+// has changed meanwhile. If that fails whatever is tried, the next send that fails or
+// succeeds does it again.
 func (d *drain) show(ctx context.Context, state desk.ChannelState, cause string) {
 	var err error
 	for range maxTries {
@@ -177,5 +210,5 @@ func (d *drain) setState(ctx context.Context, state desk.ChannelState, cause str
 		return err
 	}
 	ch.State, ch.Cause = state, cause
-	return d.c.SaveChannel(ctx, ch, nil)
+	return d.c.SaveChannel(ctx, ch, d.c.WhileWait(d.ch.ID, d.wait))
 }

@@ -61,7 +61,7 @@ func (w *Webhook) gupshup(rw http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if err := w.take(r.Context(), c, ch, body, ""); err != nil {
+	if err := w.take(r.Context(), c, ch, body, part{}); err != nil {
 		w.unavailable(rw, err)
 		return
 	}
@@ -115,9 +115,10 @@ func (w *Webhook) channelOf(ctx context.Context, provider, id, secret string) (s
 	return c, ch, nil
 }
 
-// maxAhead is how far in the future a provider's time may lie; beyond it, and
-// before 1970, it is no time at all and ours is taken.
-const maxAhead = 24 * time.Hour
+// maxAhead is how far in the future a provider's time may lie, since clocks differ;
+// beyond it, and before 1970, it is no time at all and ours is taken: what is said
+// later must not lose against it.
+const maxAhead = 5 * time.Second
 
 func (w *Webhook) plausible(t time.Time) time.Time {
 	now := w.RealNow()

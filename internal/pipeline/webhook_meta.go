@@ -53,7 +53,7 @@ func (w *Webhook) signed(rw http.ResponseWriter, r *http.Request) {
 		rw.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	if err := w.take(r.Context(), s.company, s.channel, body, ""); err != nil {
+	if err := w.take(r.Context(), s.company, s.channel, body, part{}); err != nil {
 		w.unavailable(rw, err)
 		return
 	}
@@ -88,7 +88,7 @@ func (w *Webhook) signerOf(ctx context.Context, provider, id string) (signer, er
 	if err != nil {
 		return s, err
 	}
-	creds, found, err := w.credentialsOf(ctx, s.company, ch)
+	creds, ch, found, err := w.credentialsOf(ctx, s.company, ch)
 	if err != nil || !found {
 		return s, err
 	}
@@ -111,20 +111,21 @@ type keptCredentials struct {
 	found   bool
 }
 
-// credentialsOf gives a channel's secrets; false if it has none.
-func (w *Webhook) credentialsOf(ctx context.Context, c store.Company, ch desk.Channel) (channel.Credentials, bool, error) {
+// credentialsOf gives a channel's secrets and the channel as it was when it had them;
+// false if it has none.
+func (w *Webhook) credentialsOf(ctx context.Context, c store.Company, ch desk.Channel) (channel.Credentials, desk.Channel, bool, error) {
 	now := w.Now()
 	w.credentials.mu.Lock()
 	k := w.credentials.kept[ch.ID]
 	w.credentials.mu.Unlock()
 	if k.version == ch.Version && now.Before(k.until) {
-		return k.value, k.found, nil
+		return k.value, ch, k.found, nil
+	}
+	value, ch, err := c.ReadCredentials(ctx, ch, w.Secrets.Fresh)
+	if err != nil && !errors.Is(err, fault.NotFound) {
+		return channel.Credentials{}, ch, false, err
 	}
 	k = keptCredentials{version: ch.Version, until: now.Add(w.Store.CacheFor)}
-	value, err := w.Secrets.Fresh(ctx, c.CredentialsName(ch.ID))
-	if err != nil && !errors.Is(err, fault.NotFound) {
-		return channel.Credentials{}, false, err
-	}
 	if k.found = err == nil; k.found && json.Unmarshal([]byte(value), &k.value) != nil {
 		k.value, k.found = channel.Credentials{}, false
 		w.Log.Error("credentials not readable", "channel", ch.ID) // the decoder's error could quote them
@@ -135,5 +136,5 @@ func (w *Webhook) credentialsOf(ctx context.Context, c store.Company, ch desk.Ch
 		w.credentials.kept = map[string]keptCredentials{}
 	}
 	w.credentials.kept[ch.ID] = k
-	return k.value, k.found, nil
+	return k.value, ch, k.found, nil
 }

@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -132,7 +133,6 @@ func TestWhatCannotBeCheckedComesAgain_T11(t *testing.T) {
 func TestNewCredentialsCountAtOnce(t *testing.T) {
 	v := newTown(t, options{})
 	raw := metatest.Phone{Channel: v.channels["acme one"], Number: "5492"}.Message("wamid.1", v.clock.Now(), desk.Content{Type: desk.Text, Text: "hola"})
-	name := v.store.In("acme").CredentialsName("acme-one")
 	post := func(secret string) int { return v.signed("acme-one", secret, raw).Code }
 	if got := post(appA); got != 200 {
 		t.Fatalf("answered %d", got)
@@ -141,14 +141,13 @@ func TestNewCredentialsCountAtOnce(t *testing.T) {
 	if post(appA); v.vault.reads != before {
 		t.Errorf("the credentials were read again at once")
 	}
-	// As the API does it: the secret, then the channel, whose version it raises.
-	v.vault.keep(name, channel.Credentials{AppSecret: appB})
-	v.change("acme one", func(ch *desk.Channel) { ch.MetaApp = store.Hash(appB) })
+	number := v.channels["acme one"].PhoneNumberID
+	v.rotate(v.store, "acme one", "second", appB, number)
 	if old, now := post(appA), post(appB); old != 401 || now != 200 {
 		t.Errorf("the old secret: %d, the new one: %d", old, now)
 	}
-	// As another process sees it.
-	v.vault.keep(name, channel.Credentials{AppSecret: appA})
+	// As another process sees it, which has read the old ones.
+	v.rotate(v.plainStore(), "acme one", "third", appA, number)
 	v.clock.Advance(v.store.CacheFor - time.Second)
 	if old := post(appB); old != 200 {
 		t.Errorf("what is kept was forgotten early: %d", old)
@@ -157,10 +156,47 @@ func TestNewCredentialsCountAtOnce(t *testing.T) {
 	if old, now := post(appB), post(appA); old != 401 || now != 200 {
 		t.Errorf("after %v the old secret: %d, the new one: %d", v.store.CacheFor, old, now)
 	}
-	must(t, v.vault.Put(t.Context(), name, "not json"))
+	must(t, v.vault.Put(t.Context(), v.store.In("acme").CredentialsName(v.channels["acme one"]), "not json"))
 	v.clock.Advance(v.store.CacheFor)
 	if got := post(appA); got != 401 {
 		t.Errorf("with credentials that cannot be read: %d", got)
+	}
+}
+
+// rotate gives a Meta channel other credentials and another number, as the API does with that store: under
+// a new name, which the channel then publishes; at last the old ones are removed.
+func (v *town) rotate(s *store.Store, name, under, secret, number string) {
+	v.t.Helper()
+	ctx, c := context.Background(), s.In("acme")
+	was, err := c.FreshChannel(ctx, v.channels[name].ID)
+	must(v.t, err)
+	is := was
+	is.Credentials, is.MetaApp, is.PhoneNumberID = under, store.Hash(secret), number
+	v.vault.keep(c.CredentialsName(is), channel.Credentials{AccessToken: "t", AppSecret: secret})
+	must(v.t, c.ConnectChannel(ctx, was, is, nil))
+	must(v.t, v.vault.Delete(ctx, c.CredentialsName(was)))
+	is.Version++
+	v.channels[name] = is
+}
+
+// TestWhoHasTheOldRowFindsTheNewCredentials: those that another process has removed are
+// no reason to refuse, nor to route by the app that they were of.
+func TestWhoHasTheOldRowFindsTheNewCredentials(t *testing.T) {
+	v := newTown(t, options{})
+	for _, name := range []string{"acme one", "acme two"} { // this process has read the rows, not the credentials
+		_, err := v.store.In("acme").Channel(t.Context(), v.channels[name].ID)
+		must(t, err)
+	}
+	v.rotate(v.plainStore(), "acme one", "second", appB, "7")
+	v.rotate(v.plainStore(), "acme one", "third", "app-secret-c", "8")
+	raw := metatest.Phone{Channel: v.channels["acme one"], Number: "5492"}.Message("wamid.1", v.clock.Now(), desk.Content{Type: desk.Text, Text: "hola"})
+	for i, secret := range []string{"app-secret-c", appA, appB} {
+		if got, want := v.signed("acme-one", secret, raw).Code, []int{200, 401, 401}[i]; got != want {
+			t.Errorf("signed with %s: answered %d, want %d", secret, got, want)
+		}
+	}
+	if on := v.heardOn("5492"); !slices.Equal(on, []string{"acme one"}) {
+		t.Errorf("heard on %v; kept %+v", on, v.quarantined())
 	}
 }
 

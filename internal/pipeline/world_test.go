@@ -146,7 +146,7 @@ func (w *world) wire(s *seams, approvals queue.Queue) {
 	}
 	w.out = &pipeline.Outbound{
 		Store: w.store, Blobs: blobs, Secrets: credentials{}, Keys: keys, Providers: providers,
-		PublicURL: func() string { return "https://buzon.example" }, Now: w.clock.Now, Log: log,
+		PublicURL: func() string { return "https://buzon.example" }, Now: w.clock.Now, RealNow: w.clock.Now, Log: log,
 		Sleep: func(context.Context, time.Duration) {},
 	}
 	w.clerk = &pipeline.Clock{
@@ -245,6 +245,9 @@ func (w *world) deliver(tenant string, body []byte) {
 	w.t.Fatal("the webhook never took the body")
 }
 
+// restless is how long after its time a world may still be busy.
+const restless = 7 * 24 * time.Hour
+
 // settle lets everything happen until nothing is left to do: queues, timers,
 // dead letters, in as many simulated hours as it takes.
 func (w *world) settle(horizon time.Duration) {
@@ -261,6 +264,9 @@ func (w *world) settle(horizon time.Duration) {
 		}
 		w.tick()
 		if visible, flying := w.depth(); visible+flying > 0 {
+			if w.clock.Now().After(end.Add(restless)) {
+				w.t.Fatal("it never comes to rest")
+			}
 			continue
 		}
 		if w.clock.Now().After(end) {

@@ -3,12 +3,11 @@ package queue
 import (
 	"bytes"
 	"errors"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"buzon/internal/fault"
+	"buzon/internal/fuzztest"
 )
 
 type wakeUp struct {
@@ -93,15 +92,10 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte(`{"v":1e0,"stage":"s","stage":"x","tenant":"\ud800","body":{}}`))
 	f.Add(bytes.Repeat([]byte("["), 20000))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		began := time.Now()
-		tenant, body, err := Open[wakeUp]("s", raw)
-		d := time.Since(began)
-		runtime.ReadMemStats(&after)
-		if d > time.Second || after.TotalAlloc-before.TotalAlloc > 64<<20 {
-			t.Errorf("%d bytes took %s and %d bytes of memory", len(raw), d, after.TotalAlloc-before.TotalAlloc)
-		}
+		var tenant string
+		var body wakeUp
+		var err error
+		fuzztest.Limit{Memory: 64 << 20}.Check(t, len(raw), func() { tenant, body, err = Open[wakeUp]("s", raw) })
 		if err != nil {
 			if u := (*Unreadable)(nil); !errors.As(err, &u) {
 				t.Fatalf("error %v is not Unreadable", err)

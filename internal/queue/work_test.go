@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -284,15 +285,24 @@ func TestTheContextsDeadlineCounts(t *testing.T) {
 }
 
 func TestEachRecordHasItsOwnDeadline(t *testing.T) {
-	w := &Worker{Step: 10 * time.Millisecond, Handle: func(ctx context.Context, r Record) error {
-		if r.ID == "1" {
-			<-ctx.Done() // hangs
+	synctest.Test(t, func(t *testing.T) {
+		var left []time.Duration
+		w := &Worker{Step: time.Minute, Handle: func(ctx context.Context, r Record) error {
+			deadline, _ := ctx.Deadline()
+			left = append(left, time.Until(deadline))
+			if r.ID == "1" {
+				<-ctx.Done() // hangs
+			}
+			return ctx.Err()
+		}}
+		from := time.Now()
+		if got := result(w.Work(t.Context(), batchOf("a/1", "b/2"))); got != "1!" {
+			t.Errorf("failures %q", got)
 		}
-		return ctx.Err()
-	}}
-	if got := result(w.Work(t.Context(), batchOf("a/1", "b/2"))); got != "1!" {
-		t.Errorf("failures %q", got)
-	}
+		if took := time.Since(from); took != time.Minute || !slices.Equal(left, []time.Duration{time.Minute, time.Minute}) {
+			t.Errorf("it took %v, with %v for each", took, left)
+		}
+	})
 }
 
 func TestT48LogHoldsErrorsOnceAndNoBody(t *testing.T) {

@@ -69,6 +69,7 @@ var rules = []rule{
 	{"functions/*", "cloud store link queue queue/sqs secret web desk pipeline approval api pages channel channel/*", "", "wires a function"},
 
 	{"internal/crashtest", "table queue blob fault", "", "dies at every effect of a handler"},
+	{"internal/fuzztest", "", "", "bounds of a parser; imported by tests alone"},
 	{"internal/repo", "", "", "tests only"},
 	{"infra/check", "", "", "runs commands; knows nothing of what they prove"},
 	{"infra/play", "", "", "plays from outside: sees what a provider and a browser see"},

@@ -185,13 +185,13 @@ func (w *sampleWorld) seed() {
 	key, err := json.Marshal(map[string]any{"current": "k1", "keys": map[string][]byte{"k1": bytes.Repeat([]byte{1}, 32)}})
 	w.must(err)
 	w.must(w.secrets.Put(ctx, link.KeyName, string(key)))
-	w.must(w.secrets.Put(ctx, c.CredentialsName(sampleChannel), `{"api_key":"sk_samples"}`))
+	w.must(w.secrets.Put(ctx, c.CredentialsName(desk.Channel{ID: sampleChannel}), `{"api_key":"sk_samples"}`))
 	w.must(c.MakeTenant(ctx, desk.Tenant{ID: sampleTenant, Name: "Ciudad de Ejemplo", CreatedAt: sampleNow}))
 	w.must(c.SaveChannel(ctx, desk.Channel{
 		ID: sampleChannel, Kind: "whatsapp", Provider: "gupshup", State: desk.ChannelActive, Identifier: "12025550100",
 		App: "BuzonDemo", AppID: "22222222-0000-4000-8000-000000000001", PhoneNumberID: "200000000000100", SecretHash: store.SecretHash(sampleSecret),
 	}, nil))
-	w.must(w.secrets.Put(ctx, c.CredentialsName(sampleMeta), `{"access_token":"EA","app_secret":"samples-app-secret","verify_token":"samples-verify-token"}`))
+	w.must(w.secrets.Put(ctx, c.CredentialsName(desk.Channel{ID: sampleMeta}), `{"access_token":"EA","app_secret":"samples-app-secret","verify_token":"samples-verify-token"}`))
 	w.must(c.ConnectChannel(ctx, desk.Channel{}, desk.Channel{
 		ID: sampleMeta, Kind: "whatsapp", Provider: "meta", State: desk.ChannelActive, Identifier: "12025550101",
 		PhoneNumberID: "200000000000101", AccountID: "100000000000001", MetaApp: "app",
@@ -295,7 +295,7 @@ func (w *sampleWorld) run(stage string, raw []byte) string {
 		return w.batch((&pipeline.Outbound{
 			Store: w.store, Blobs: w.blobs, Secrets: w.secrets, Keys: w.keys(), Providers: w.providers(),
 			PublicURL: func() string { return "https://cases.example.org" },
-			Now:       w.now, Sleep: func(context.Context, time.Duration) {}, Log: silent,
+			Now:       w.now, RealNow: w.now, Sleep: func(context.Context, time.Duration) {}, Log: silent,
 		}).Worker(), raw)
 	case "approvals":
 		return w.batch((&approval.Approvals{
@@ -440,7 +440,7 @@ func (w *sampleWorld) tell(stage string, body []byte) string {
 		case e.Failure != nil:
 			return "failure " + e.Failure.Code
 		case e.Consent != nil:
-			return fmt.Sprint("consent ", e.Consent.OptedIn)
+			return strings.TrimSpace(fmt.Sprint("consent ", e.Consent.OptedIn, " ", e.Consent.Scope))
 		case e.Ended != "":
 			return "ended " + e.Ended
 		case e.Freed != "":

@@ -39,6 +39,11 @@ func mutants() []mutant {
 		{"a table that goes with the stack", "infra/data.yaml", "  Table:\n    Type: AWS::DynamoDB::Table\n    DeletionPolicy: Retain", "  Table:\n    Type: AWS::DynamoDB::Table\n    DeletionPolicy: Delete", "data outlives"},
 		{"a public bucket", "infra/data.yaml", "BlockPublicPolicy: true", "BlockPublicPolicy: false", "a bucket is private"},
 		{"old versions for ever", "infra/data.yaml", "NoncurrentVersionExpiration: {NoncurrentDays: 30}", "Prefix: x", "a bucket is private"},
+		{"uploads for ever", "infra/data.yaml", "            ExpirationInDays: 7\n", "", "removes an upload"},
+		{"uploads that go before their row", "infra/data.yaml", "ExpirationInDays: 7", "ExpirationInDays: 6", "removes an upload"},
+		{"files that go while a message waits for them", "infra/data.yaml", "Prefix: uploads/raw/", "Prefix: uploads/", "removes an upload"},
+		{"the bodies of quarantine for a week", "infra/data.yaml", "Prefix: uploads/raw/", "Prefix: quarantine/", "removes an upload"},
+		{"uploads that stay as old versions", "infra/data.yaml", "NoncurrentVersionExpiration: {NoncurrentDays: 1}", "TagFilters: []", "removes an upload"},
 		{"files without TLS", "infra/data.yaml", `aws:SecureTransport: "false"`, `aws:SecureTransport: "true"`, "a bucket is private"},
 
 		{"everything on everything", "infra/roles.yaml", "Resource: !Ref TableArn", `Resource: "*"`, "nothing is allowed on everything"},

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"buzon/internal/api"
 	"buzon/internal/approval"
 	"buzon/internal/desk"
 	"buzon/internal/pipeline"
@@ -309,8 +310,9 @@ var dataWirings = []wiring{
 			for _, rule := range p.list("LifecycleConfiguration", "Rules") {
 				rule := asObject(rule)
 				on := rule["Status"] == "Enabled"
-				abort = abort || on && rule.number("AbortIncompleteMultipartUpload", "DaysAfterInitiation") > 0
-				expire = expire || on && rule.number("NoncurrentVersionExpiration", "NoncurrentDays") > 0
+				everywhere := on && rule["Prefix"] == nil
+				abort = abort || everywhere && rule.number("AbortIncompleteMultipartUpload", "DaysAfterInitiation") > 0
+				expire = expire || everywhere && rule.number("NoncurrentVersionExpiration", "NoncurrentDays") > 0
 			}
 			if !abort || !expire {
 				problem("%s keeps halves or old versions for ever", id)
@@ -324,6 +326,25 @@ var dataWirings = []wiring{
 				problem("%s takes what comes without TLS", id)
 			}
 			refusesPlain(policy.in("PolicyDocument"), "s3:*", problem)
+		}
+	}},
+	{"the bucket removes an upload with its row, and nothing that a message may still need", func(s *installation, problem func(string, ...any)) {
+		for id, r := range s.resources("Data", "AWS::S3::Bucket") {
+			swept := false
+			for _, rule := range r.in("Properties").list("LifecycleConfiguration", "Rules") {
+				rule := asObject(rule)
+				days := rule.number("ExpirationInDays")
+				if days == 0 && rule["ExpirationDate"] == nil && rule["Transitions"] == nil {
+					continue // of halves and of old versions
+				}
+				if rule["Status"] != "Enabled" || rule["Prefix"] != api.RawFiles || time.Duration(days)*24*time.Hour != desk.UploadKept {
+					problem("%s: %v", id, rule)
+				}
+				swept = swept || rule.number("NoncurrentVersionExpiration", "NoncurrentDays") == 1
+			}
+			if !swept {
+				problem("%s keeps uploads for ever", id)
+			}
 		}
 	}},
 	{"data outlives the stack", func(s *installation, problem func(string, ...any)) {

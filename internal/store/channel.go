@@ -65,11 +65,6 @@ func SecretHash(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// CredentialsName is the name of a channel's credentials in the secret store.
-func (c Company) CredentialsName(channel string) string {
-	return "/buzon/" + c.Tenant + "/channels/" + channel
-}
-
 // The kinds of unique names of channels and templates.
 const (
 	uniqueIdentifier = "identifier"      // "whatsapp:<digits>"
@@ -215,6 +210,11 @@ func (c Company) ChannelStatuses(ctx context.Context, channels ...string) (map[s
 		}
 	}
 	return found, nil
+}
+
+// WhileChannel holds a write to a channel being what it was when v was read.
+func (c Company) WhileChannel(v desk.Channel) Also {
+	return Also{table.Check(c.channelKey(v.ID), v.Version)}
 }
 
 // WhileSync holds a write to what is known of the provider's list being what it was

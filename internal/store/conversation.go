@@ -44,6 +44,19 @@ func (c Company) Exchange(ctx context.Context, conversation, turn string) (desk.
 	return conv, t, err
 }
 
+// person is who a contact is on a channel.
+type person struct {
+	Person string `json:"person"`
+	desk.Versioned
+}
+
+// PersonOf gives the person whom a contact of a channel is, read strongly;
+// fault.NotFound for one who has no conversation with it.
+func (c Company) PersonOf(ctx context.Context, channel, contact string) (string, error) {
+	v, err := get[person](ctx, c.Table, c.contactKey(contact, channel), "contact "+contact)
+	return v.Person, err
+}
+
 // Commit is one turn with all that takes effect with it, in one transaction.
 type Commit struct {
 	Conversation desk.Conversation // as it is to be, Version as read
@@ -54,10 +67,14 @@ type Commit struct {
 	Also         Also              // what else belongs to it
 }
 
-// Commit writes a turn. fault.Conflict: the conversation moved on, or the turn
+// Commit writes a turn, and with the first one of a conversation who its contact is.
+// fault.Conflict: the conversation moved on, or the turn
 // is there already; ErrReferenceTaken: that of the ticket is, try the next.
 func (c Company) Commit(ctx context.Context, m Commit) error {
 	ops := []table.Op{table.Save(c.conversationItem(m.Conversation)), table.Save(c.turnItem(m.Turn))}
+	if v := m.Conversation; v.Version == 0 && v.Contact != "" {
+		ops = append(ops, table.Create(plain(c.contactKey(v.Contact, v.Channel), person{Person: v.Person})))
+	}
 	if m.Form != nil {
 		ops = append(ops, table.Create(c.formItem(*m.Form)))
 	}
@@ -142,15 +159,25 @@ func (c Company) ChannelWait(ctx context.Context, channel string) (StoredWait, e
 // StoredWait is a channel's wait; zero Wait.Cause: sending goes.
 type StoredWait struct {
 	desk.Wait
+	// WellAt is when the newest send was accepted of which it is known that the channel
+	// went, or when somebody mended it: a failure of what was accepted until then says
+	// nothing of it any more. Zero: never so far.
+	WellAt time.Time `json:"well_at,omitzero"`
 	desk.Versioned
 }
 
-// SaveChannelWait writes a channel's wait at its version.
-func (c Company) SaveChannelWait(ctx context.Context, channel string, w StoredWait) error {
-	if err := c.Table.Write(ctx, c.KeepWait(channel, w)...); err != nil {
+// SaveChannelWait writes a channel's wait at its version, while what also says holds.
+func (c Company) SaveChannelWait(ctx context.Context, channel string, w StoredWait, also ...table.Op) error {
+	if err := c.Table.Write(ctx, append(c.KeepWait(channel, w), also...)...); err != nil {
 		return fmt.Errorf("channel %s: wait: %w", channel, err)
 	}
 	return nil
+}
+
+// WhileWait holds a write to a channel's wait being what it was when w was read or
+// written: what a channel shows never contradicts a wait that began or ended meanwhile.
+func (c Company) WhileWait(channel string, w StoredWait) Also {
+	return Also{table.Check(c.waitKey(channel), w.Version)}
 }
 
 // KeepWait is the operation that writes a channel's wait at its version.

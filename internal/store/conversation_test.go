@@ -13,6 +13,7 @@ import (
 	"buzon/internal/desk"
 	"buzon/internal/fault"
 	"buzon/internal/table"
+	"buzon/internal/table/tabletest"
 )
 
 // commitOf is a commit of a message in a conversation, with everything that can
@@ -238,4 +239,52 @@ func TestSavesOfOneVersionConflict(t *testing.T) {
 	if w := got[StoredWait](t)(c.ChannelWait(ctx, "ch")); w.Version != 3 || w.Cause != "x" {
 		t.Errorf("%+v", w)
 	}
+}
+
+// TestAContactIsFoundByOneRead: from the write that makes its conversation on, and for
+// that write alone.
+// A write that shows a channel's wait holds only while that is what was read, and a
+// wait only while the channel is.
+func TestAWaitAndWhatShowsIt(t *testing.T) {
+	s, _ := openPlain(t)
+	c := s.In("acme")
+	ctx := t.Context()
+	must(t, c.SaveChannel(ctx, desk.Channel{ID: "ch"}, nil))
+	ch := got[desk.Channel](t)(c.FreshChannel(ctx, "ch"))
+	never := got[StoredWait](t)(c.ChannelWait(ctx, "ch"))
+	must(t, c.SaveChannelWait(ctx, "ch", never, c.WhileChannel(ch)...))
+	want(t, c.SaveChannel(ctx, ch, c.WhileWait("ch", never)), fault.Conflict)
+	wait := got[StoredWait](t)(c.ChannelWait(ctx, "ch"))
+	must(t, c.SaveChannel(ctx, ch, c.WhileWait("ch", wait)))
+	want(t, c.SaveChannelWait(ctx, "ch", wait, c.WhileChannel(ch)...), fault.Conflict)
+	if again := got[StoredWait](t)(c.ChannelWait(ctx, "ch")); again.Version != wait.Version {
+		t.Errorf("%+v, want %+v", again, wait)
+	}
+}
+
+func TestAContactIsFoundByOneRead(t *testing.T) {
+	s, _ := openPlain(t)
+	meter := tabletest.Counting(s.Table)
+	s.Table = meter
+	c, ctx := s.In("acme"), t.Context()
+	conv := func(channel, person string) desk.Conversation {
+		return desk.Conversation{ID: ConversationID(channel, person), Channel: channel, Person: person, Contact: ContactID("whatsapp", person)}
+	}
+	contact := ContactID("whatsapp", "5491")
+	_, err := c.PersonOf(ctx, "ch1", contact)
+	want(t, err, fault.NotFound)
+	for _, v := range []desk.Conversation{conv("ch1", "5491"), conv("ch2", "5491"), conv("ch1", "5492")} {
+		must(t, c.Commit(ctx, commitOf(c, v, "first of "+v.ID)))
+	}
+	read, _ := meter.Units()
+	if got := got[string](t)(c.PersonOf(ctx, "ch1", contact)); got != "5491" {
+		t.Errorf("the contact is %q", got)
+	}
+	if now, _ := meter.Units(); now-read != 1 {
+		t.Errorf("finding a contact took %v read units", now-read)
+	}
+	_, err = c.PersonOf(ctx, "ch3", contact)
+	want(t, err, fault.NotFound)
+	must(t, c.Commit(ctx, commitOf(c, got[desk.Conversation](t)(c.Conversation(ctx, ConversationID("ch1", "5491"))), "second")))
+	want(t, c.Commit(ctx, commitOf(c, conv("ch1", "5491"), "another first")), fault.Conflict)
 }

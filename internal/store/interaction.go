@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,14 @@ import (
 	"buzon/internal/fault"
 	"buzon/internal/table"
 )
+
+// interaction is the item that lists an open case of a channel. Since is when it came
+// to be one: the case was made, opened again or linked to the channel then.
+type interaction struct {
+	ID    string    `json:"id"`
+	Since time.Time `json:"since,omitzero"`
+	desk.Versioned
+}
 
 // interactionOps move the items that list the open cases of a channel, from what
 // the case was to what it is.
@@ -24,7 +33,7 @@ func (c Company) interactionOps(was, is desk.Case) []table.Op {
 	var ops []table.Op
 	for _, ch := range open(is) {
 		if !slices.Contains(open(was), ch) {
-			ops = append(ops, table.Create(plain(c.interactionKey(ch, is.ID), pointer{ID: is.ID})))
+			ops = append(ops, table.Create(plain(c.interactionKey(ch, is.ID), interaction{ID: is.ID, Since: is.ChangedAt})))
 		}
 	}
 	for _, ch := range open(was) {
@@ -56,10 +65,16 @@ func TicketID(conversation, turn string) string { return Hash("ticket", conversa
 // Interactions reads the open cases of a channel strongly, whatever other channels
 // they have (Q32).
 func (c Company) Interactions(ctx context.Context, channel string) ([]desk.Case, error) {
-	list, err := all[pointer](ctx, c.Table, c.interactionKey(channel, "").PK, interactionPrefix)
+	return c.interactions(ctx, channel, func(interaction) bool { return true })
+}
+
+// interactions reads those of a channel's open cases whose item wanted takes.
+func (c Company) interactions(ctx context.Context, channel string, wanted func(interaction) bool) ([]desk.Case, error) {
+	list, err := all[interaction](ctx, c.Table, c.interactionKey(channel, "").PK, interactionPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: cases: %w", channel, err)
 	}
+	list = slices.DeleteFunc(list, func(v interaction) bool { return !wanted(v) })
 	var cases []desk.Case
 	for chunk := range slices.Chunk(list, table.MaxOps) {
 		keys := make([]table.Key, len(chunk))
@@ -86,11 +101,13 @@ func (c Company) Interactions(ctx context.Context, channel string) ([]desk.Case,
 	return cases, nil
 }
 
-// EndInteractions closes the open cases that belong to this channel alone, because
-// it was switched off or deleted, and gives how many it closed (S3-12). Run again
-// it closes what is left. A case that somebody changes meanwhile is read again.
-func (c Company) EndInteractions(ctx context.Context, channel string, now time.Time) (int, error) {
-	cases, err := c.Interactions(ctx, channel)
+// EndInteractions closes the open cases that belong to this channel alone and have
+// done so since upTo or before, because it was switched off or deleted, and gives how
+// many it closed (S3-12). Run again it closes what is left. A case that somebody
+// changes meanwhile is read again. by is the specialist who did that, for the history.
+func (c Company) EndInteractions(ctx context.Context, channel, by string, upTo, now time.Time) (int, error) {
+	due := func(v interaction) bool { return !v.Since.After(upTo) }
+	cases, err := c.interactions(ctx, channel, due)
 	if err != nil {
 		return 0, err
 	}
@@ -101,7 +118,7 @@ func (c Company) EndInteractions(ctx context.Context, channel string, now time.T
 			k.State, k.ClosingReason, k.ClosedAt, k.ChangedAt = desk.CaseClosed, desk.ReasonDeactivated, now, now
 			line := desk.CaseEvent{
 				ID: Hash("ended", k.ID, millis(now)), Case: k.ID, Kind: desk.CaseMoved,
-				Text: desk.ReasonDeactivated, From: was.State, To: k.State, At: now,
+				Text: desk.ReasonDeactivated, From: was.State, To: k.State, By: by, At: now,
 			}
 			err := c.AddToCase(ctx, was, k, line)
 			if err == nil {
@@ -111,7 +128,14 @@ func (c Company) EndInteractions(ctx context.Context, channel string, now time.T
 			if !errors.Is(err, fault.Conflict) && !errors.Is(err, fault.Busy) {
 				return ended, err
 			}
-			if k, err = c.Case(ctx, was.ID); err != nil {
+			v, err := get[interaction](ctx, c.Table, c.interactionKey(channel, k.ID), "case "+k.ID)
+			if errors.Is(err, fault.NotFound) || err == nil && !due(v) { // closed, or opened again
+				break
+			}
+			if err == nil {
+				k, err = c.Case(ctx, was.ID)
+			}
+			if err != nil {
 				return ended, err
 			}
 		}
@@ -184,12 +208,23 @@ func (c Company) Impact(ctx context.Context, ch desk.Channel) (desk.Impact, erro
 	return impact, nil
 }
 
+// sentMessage leads from a provider's id to a reply of ours.
+type sentMessage struct {
+	ID           string `json:"id"`
+	Conversation string `json:"conversation,omitempty"` // that it is of, where it is kept in another
+	desk.Versioned
+}
+
 // SentMessage gives the id of our reply that the provider knows by that id, if it
-// was kept (see [Company.SaveSent]); empty if not.
-func (c Company) SentMessage(ctx context.Context, conversation, providerID string) (string, error) {
-	v, err := get[pointer](ctx, c.Table, c.sentMessageKey(conversation, providerID), "message")
+// was kept in the conversation (see [Company.SaveSent]); empty if not. of is the
+// conversation that the reply stands in.
+func (c Company) SentMessage(ctx context.Context, conversation, providerID string) (id, of string, err error) {
+	v, err := get[sentMessage](ctx, c.Table, c.sentMessageKey(conversation, providerID), "message")
 	if errors.Is(err, fault.NotFound) {
-		return "", nil
+		return "", "", nil
 	}
-	return v.ID, err
+	if err != nil {
+		return "", "", err
+	}
+	return v.ID, cmp.Or(v.Conversation, conversation), nil
 }

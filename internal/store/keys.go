@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"buzon/internal/desk"
 	"buzon/internal/table"
 )
 
@@ -15,6 +16,7 @@ import (
 //	channel             T#…#CHANNEL#<id>                   CHANNEL               T#…#CHANNELS         <id>
 //	channel's wait      T#…#CHANNEL#<id>                   WAIT
 //	channel's sync      T#…#CHANNEL#<id>                   SYNC
+//	its stray secrets   T#…#CHANNEL#<id>                   SECRETS
 //	channel's open case T#…#CHANNEL#<id>                   CASE#<id>
 //	channels of Meta's  T#…#ACCOUNT#<id>                   <channel id>
 //	  account
@@ -26,12 +28,14 @@ import (
 //	project …           T#…#CATALOGUE                      PROJECT#<id>, GROUP#, SERVICE#, CATEGORY#
 //	… being deleted     T#…#CATALOGUE                      LEAVING#<kind>#<id>
 //	conversation        T#…#CONV#<id>                      CONV                  T#…#CONVS#<state>    <since ms>#<id>
+//	… of a contact      T#…#CONTACT#<id>                   CHANNEL#<channel id>
 //	turn                T#…#CONV#<id>                      TURN#<hash of cause>  T#…#TURNS#<conv>     <at ms>#<made ms>
 //	what became of it   T#…#CONV#<id>                      SENT#<hash of cause>
-//	template sent       T#…#CONV#<id>                      MESSAGE#<hash of the provider's id>
+//	template sent       T#…#CONV#<id>                      MESSAGE#<hash of the provider's id>  (in each in which taps on it come)
 //	receipt             T#…#RECEIPT#<channel>#<key>        RECEIPT, MESSAGE
 //	enqueued            T#…#ENQUEUED#<hash of number>      <send id>
 //	consent             T#…#CONSENT#<hash of person>       CONSENT
+//	… to marketing      T#…#CONSENT#<hash of person>       MARKETING
 //	form                T#…#FORM#<hash of secret>          FORM
 //	tracking            T#…#TRACKING#<hash of secret>      TRACKING
 //	case                T#…#CASE#<id>                      CASE                  T#…#CASES#<open>     <ms>#<id>
@@ -64,6 +68,10 @@ func (c Company) syncKey(channel string) table.Key {
 	return table.Key{PK: c.pk("CHANNEL", channel), SK: "SYNC"}
 }
 
+func (c Company) straysKey(channel string) table.Key {
+	return table.Key{PK: c.pk("CHANNEL", channel), SK: "SECRETS"}
+}
+
 const interactionPrefix = "CASE#"
 
 func (c Company) interactionKey(channel, id string) table.Key {
@@ -92,6 +100,9 @@ func (c Company) leavingKey(kind, id string) table.Key {
 func (c Company) conversationKey(id string) table.Key {
 	return table.Key{PK: c.pk("CONV", id), SK: "CONV"}
 }
+func (c Company) contactKey(contact, channel string) table.Key {
+	return table.Key{PK: c.pk("CONTACT", contact), SK: "CHANNEL#" + channel}
+}
 func (c Company) turnKey(conversation, id string) table.Key {
 	return table.Key{PK: c.pk("CONV", conversation), SK: turnPrefix + id}
 }
@@ -111,8 +122,12 @@ func (c Company) messageOfKey(channel, key string) table.Key {
 func (c Company) enqueuedPK(channel, destination string) string {
 	return c.pk("ENQUEUED", Hash(channel, destination))
 }
-func (c Company) consentKey(channel, person string) table.Key {
-	return table.Key{PK: c.pk("CONSENT", Hash(channel, person)), SK: "CONSENT"}
+func (c Company) consentKey(channel, person string, scope desk.ConsentScope) table.Key {
+	sk := "CONSENT"
+	if scope != desk.ScopeAll {
+		sk = strings.ToUpper(string(scope))
+	}
+	return table.Key{PK: c.pk("CONSENT", Hash(channel, person)), SK: sk}
 }
 func (c Company) formKey(hash string) table.Key { return table.Key{PK: c.pk("FORM", hash), SK: "FORM"} }
 func (c Company) trackingKey(hash string) table.Key {

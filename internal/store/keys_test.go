@@ -28,12 +28,13 @@ func keysOf(c Company) map[string]table.Key {
 		"tenantKey": c.tenantKey(), "channelKey": c.channelKey("i"), "waitKey": c.waitKey("i"), "templateKey": c.templateKey("i"),
 		"botKey": c.botKey(), "catalogueKey": c.catalogueKey(kindProject, "i"), "leavingKey": c.leavingKey(kindProject, "i"),
 		"conversationKey": c.conversationKey("i"), "turnKey": c.turnKey("i", "j"), "sentKey": c.sentKey("i", "j"), "receiptKey": c.receiptKey("i", "j"),
-		"messageOfKey": c.messageOfKey("i", "j"), "consentKey": c.consentKey("i", "j"), "formKey": c.formKey("i"),
+		"messageOfKey": c.messageOfKey("i", "j"), "consentKey": c.consentKey("i", "j", desk.ScopeAll), "formKey": c.formKey("i"),
 		"trackingKey": c.trackingKey("i"), "caseKey": c.caseKey("i"), "caseEventKey": c.caseEventKey("i", "j"),
 		"referenceKey": c.referenceKey("i"), "clientKey": c.clientKey("i"), "specialistKey": c.specialistKey("i"),
 		"tokenKey": c.tokenKey("i"), "uniqueKey": c.uniqueKey("i", "j"), "quarantinedKey": c.quarantinedKey("i"), "onceKey": c.onceKey("i"),
 		"syncKey": c.syncKey("i"), "interactionKey": c.interactionKey("i", "j"), "accountKey": c.accountKey("i", "j"), "queueKey": c.queueKey("i"),
 		"campaignKey": c.campaignKey("i"), "uploadKey": c.uploadKey("i"), "sentMessageKey": c.sentMessageKey("i", "j"),
+		"contactKey": c.contactKey("i", "j"), "straysKey": c.straysKey("i"),
 	}
 }
 
@@ -206,7 +207,7 @@ func fill(tb testing.TB, c Company) {
 	must(tb, c.SaveChannelSync(ctx, "ch", desk.ChannelSync{Error: own}, c.ChannelTimer(WakeSync, "ch", 0, noon)))
 	must(tb, c.SaveQueue(ctx, desk.Queue{}, desk.Queue{ID: "qu", Name: own}, nil))
 	must(tb, c.SaveCampaign(ctx, desk.Campaign{}, desk.Campaign{ID: "cm", Name: own}, nil))
-	must(tb, c.CreateUpload(ctx, desk.Upload{ID: "up", Name: own}, nil))
+	must(tb, c.CreateUpload(ctx, desk.Upload{ID: "up", Name: own, CreatedAt: noon}, nil))
 	must(tb, c.SaveChannelWait(ctx, "ch", StoredWait{Wait: desk.Wait{Cause: own}}))
 	must(tb, c.CreateTemplate(ctx, desk.Template{ID: "t", Channel: "ch", ProviderID: "pt", Name: own}, "", nil))
 	must(tb, c.SaveBot(ctx, desk.BotSettings{AnonymousUser: own}))
@@ -214,7 +215,7 @@ func fill(tb testing.TB, c Company) {
 	must(tb, c.SaveGroup(ctx, desk.ServiceGroup{ID: "g", Project: "p", Name: own}, nil))
 	must(tb, c.SaveService(ctx, desk.Service{ID: "s", Project: "p", Group: "g", Name: own}, nil))
 	must(tb, c.SaveCategory(ctx, desk.Category{ID: "k", Service: "s", Name: own}, nil))
-	conv := desk.Conversation{ID: "co", Channel: "ch", Person: "5491", Name: own}
+	conv := desk.Conversation{ID: "co", Channel: "ch", Person: "5491", Contact: "con", Name: own}
 	form := desk.Form{Hash: "f", ProjectName: own}
 	turn := StoredTurn{Turn: desk.Turn{ID: "tu", Conversation: "co", Note: own, Replies: []desk.Reply{{
 		ID: "r-" + c.Tenant, ProviderID: "sent", Outgoing: desk.Outgoing{Template: &desk.TemplateUse{Taps: true}},
@@ -248,6 +249,19 @@ func one[T any](text func(T) string) func([]T, string, error) (string, error) {
 			return "", fmt.Errorf("%d items, next %q", len(items), next)
 		}
 		return text(items[0]), nil
+	}
+}
+
+// nameOf is the only name that was found, which is that of id.
+func nameOf(id string) func(map[string]string, error) (string, error) {
+	return func(names map[string]string, err error) (string, error) {
+		if err == nil && len(names) == 0 {
+			err = fault.NotFound
+		}
+		if len(names) > 1 {
+			return fmt.Sprint(names), err
+		}
+		return names[id], err
 	}
 }
 
@@ -391,7 +405,7 @@ var readers = map[string]func(ctx context.Context, c Company) (string, error){
 		return "of " + c.Tenant, err
 	},
 	"consent": func(ctx context.Context, c Company) (string, error) {
-		v, err := c.Consent(ctx, "ch", "5491")
+		v, err := c.Consent(ctx, "ch", "5491", desk.ScopeAll)
 		if v.OptedIn != (c.Tenant == "acme") {
 			return "the other's", err
 		}
@@ -458,6 +472,15 @@ var readers = map[string]func(ctx context.Context, c Company) (string, error){
 	"campaign": func(ctx context.Context, c Company) (string, error) {
 		return text(func(v desk.Campaign) string { return v.Name })(c.Campaign(ctx, "cm"))
 	},
+	"queue names": func(ctx context.Context, c Company) (string, error) {
+		return nameOf("qu")(c.QueueNames(ctx, "qu", "none"))
+	},
+	"campaign names": func(ctx context.Context, c Company) (string, error) {
+		return nameOf("cm")(c.CampaignNames(ctx, "cm", "none"))
+	},
+	"person of a contact": func(ctx context.Context, c Company) (string, error) {
+		return ownIf(c, "5491")(c.PersonOf(ctx, "ch", "con"))
+	},
 	"campaigns": func(ctx context.Context, c Company) (string, error) {
 		return one(func(v desk.Campaign) string { return v.Name })(c.Campaigns(ctx, 9, ""))
 	},
@@ -469,7 +492,8 @@ var readers = map[string]func(ctx context.Context, c Company) (string, error){
 		return one(func(v desk.Case) string { return v.Title })(cases, "", err)
 	},
 	"sent message": func(ctx context.Context, c Company) (string, error) {
-		return ownIf(c, "r-"+c.Tenant)(c.SentMessage(ctx, "co", "sent"))
+		id, _, err := c.SentMessage(ctx, "co", "sent")
+		return ownIf(c, "r-"+c.Tenant)(id, err)
 	},
 	"impact": func(ctx context.Context, c Company) (string, error) {
 		v, err := c.Impact(ctx, desk.Channel{ID: "ch"})

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,40 +15,53 @@ import (
 	"buzon/internal/table"
 )
 
-// SaveConsent keeps a person's newest opt-in or opt-out, whatever order they come in.
+// SaveConsent keeps a person's newest word about the messages of its scope, whatever
+// order they come in: of two with the same time the opt-out, so that order does not
+// matter there either (Meta's times are whole seconds).
 func (c Company) SaveConsent(ctx context.Context, v desk.Consent) error {
-	it := plain(c.consentKey(v.Channel, v.Person), v)
-	it.Version = max(v.At.UnixMilli(), 1)
+	it := plain(c.consentKey(v.Channel, v.Person, v.Scope), v)
+	it.Version = max(2*v.At.UnixMilli(), 2)
+	if !v.OptedIn {
+		it.Version++
+	}
 	return raised(c.Table.Write(ctx, table.Raise(it)), "consent")
 }
 
-// Consent reads a person's consent; fault.NotFound if they never said.
-func (c Company) Consent(ctx context.Context, channel, person string) (desk.Consent, error) {
+// Consent reads a person's word about the messages of a scope; fault.NotFound if
+// they never said.
+func (c Company) Consent(ctx context.Context, channel, person string, scope desk.ConsentScope) (desk.Consent, error) {
 	v, err := get[struct {
 		desk.Consent
 		desk.Versioned
-	}](ctx, c.Table, c.consentKey(channel, person), "consent")
+	}](ctx, c.Table, c.consentKey(channel, person, scope), "consent")
 	return v.Consent, err
 }
 
-// OptedOut tells whether a person wants nothing from a channel, for a conversation
-// that is to be made, and gives the operation that lets its transaction hold only
-// while that is so.
-func (c Company) OptedOut(ctx context.Context, channel, person string) (bool, Also, error) {
-	key := c.consentKey(channel, person)
-	items, err := c.Table.Get(ctx, key)
+// WithConsents is a conversation that is to be made, with what its person has said
+// they want, and gives the operations that let its transaction hold only while that
+// is so.
+func (c Company) WithConsents(ctx context.Context, conv desk.Conversation) (desk.Conversation, Also, error) {
+	keys := []table.Key{
+		c.consentKey(conv.Channel, conv.Person, desk.ScopeAll),
+		c.consentKey(conv.Channel, conv.Person, desk.ScopeMarketing),
+	}
+	items, err := c.Table.Get(ctx, keys...)
 	if err != nil {
-		return false, nil, fmt.Errorf("consent: %w", err)
+		return conv, nil, fmt.Errorf("consent: %w", err)
 	}
-	same := Also{table.Check(key, items[0].Version)}
-	if !items[0].Exists() {
-		return false, same, nil
+	var same Also
+	for i, it := range items {
+		same = append(same, table.Check(keys[i], it.Version))
+		if !it.Exists() {
+			continue
+		}
+		var v desk.Consent
+		if err := json.Unmarshal(it.Body, &v); err != nil {
+			return conv, nil, fmt.Errorf("consent: %w", err)
+		}
+		conv = conv.Told(v)
 	}
-	var v desk.Consent
-	if err := json.Unmarshal(items[0].Body, &v); err != nil {
-		return false, nil, fmt.Errorf("consent: %w", err)
-	}
-	return !v.OptedIn, same, nil
+	return conv, same, nil
 }
 
 // raised: a higher number was there already, which is as good.
@@ -65,6 +79,7 @@ type storedReceipt struct {
 	At        time.Time     `json:"at"`
 	Code      string        `json:"code,omitempty"`
 	Reason    string        `json:"reason,omitempty"`
+	Cause     string        `json:"cause,omitempty"`
 	desk.Versioned
 }
 
@@ -82,7 +97,7 @@ func (c Company) SaveReceipt(ctx context.Context, r desk.Receipt) error {
 		it.Expires = c.Now().Add(EnqueuedKept)
 		return raised(c.Table.Write(ctx, table.Create(it)), "receipt")
 	}
-	v := storedReceipt{Status: r.Status, At: r.At, Code: r.Code, Reason: r.Reason}
+	v := storedReceipt{Status: r.Status, At: r.At, Code: r.Code, Reason: r.Reason, Cause: r.Cause}
 	if r.MessageID != r.Key() {
 		v.MessageID = r.MessageID
 	}
@@ -110,6 +125,7 @@ func (c Company) SaveReceipt(ctx context.Context, r desk.Receipt) error {
 type Delivered struct {
 	Status    desk.Delivery
 	Reason    string
+	Cause     string // of a failure that concerns the whole channel: a desk.Wait… word
 	MessageID string // the network's id, if a receipt told it under the id that was asked for
 }
 
@@ -142,7 +158,7 @@ func (c Company) Deliveries(ctx context.Context, channel string, sendIDs []strin
 				owner[v.MessageID] = id
 			}
 			if v.Status > out[id].Status {
-				out[id] = Delivered{Status: v.Status, Reason: reasonOf(v)}
+				out[id] = v.delivered()
 			}
 		}
 		var messages []table.Key
@@ -165,7 +181,7 @@ func (c Company) Deliveries(ctx context.Context, channel string, sendIDs []strin
 				return nil, err
 			}
 			if v.Status > out[owners[i]].Status {
-				out[owners[i]] = Delivered{Status: v.Status, Reason: reasonOf(v)}
+				out[owners[i]] = v.delivered()
 			}
 		}
 		for message, id := range owner {
@@ -178,14 +194,25 @@ func (c Company) Deliveries(ctx context.Context, channel string, sendIDs []strin
 	return out, nil
 }
 
-func reasonOf(v storedReceipt) string {
-	if v.Status != desk.Failed {
-		return ""
+func (v storedReceipt) delivered() Delivered {
+	d := Delivered{Status: v.Status}
+	if v.Status == desk.Failed {
+		d.Reason, d.Cause = cmp.Or(v.Reason, v.Code), v.Cause
 	}
-	if v.Reason == "" {
-		return v.Code
+	return d
+}
+
+// EnqueuedAt is when a send's acknowledgement by the provider came, by the run's
+// clock: about when it was accepted. Zero: none came, or it is forgotten.
+func (c Company) EnqueuedAt(ctx context.Context, channel, destination, sendID string) (time.Time, error) {
+	r, err := get[struct {
+		desk.Receipt
+		desk.Versioned
+	}](ctx, c.Table, table.Key{PK: c.enqueuedPK(channel, destination), SK: sendID}, "enqueued of "+channel)
+	if errors.Is(err, fault.NotFound) {
+		return time.Time{}, nil
 	}
-	return v.Reason
+	return r.At, err
 }
 
 // Enqueued lists the send ids whose acknowledgement by the provider for a number

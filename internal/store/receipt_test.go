@@ -206,6 +206,52 @@ func TestEnqueuedWindow(t *testing.T) {
 	}
 }
 
+// When one send was acknowledged first, whatever came for others and later.
+func TestEnqueuedAt(t *testing.T) {
+	s, clock := openPlain(t)
+	c := s.In("acme")
+	ctx := t.Context()
+	enqueued := func(channel, number, id string) {
+		must(t, c.SaveReceipt(ctx, desk.Receipt{Channel: channel, SendID: id, Destination: number, Status: desk.Accepted, Enqueued: true, At: clock.Now()}))
+	}
+	first := clock.Now()
+	enqueued("ch", "57", "one")
+	clock.advance(time.Minute)
+	second := clock.Now()
+	enqueued("ch", "57", "one")
+	enqueued("ch", "57", "two")
+	for _, test := range []struct {
+		say, channel, number, id string
+		want                     time.Time
+	}{
+		{"the first acknowledgement counts", "ch", "57", "one", first},
+		{"another send", "ch", "57", "two", second},
+		{"one that was never acknowledged", "ch", "57", "three", time.Time{}},
+		{"another number", "ch", "58", "one", time.Time{}},
+		{"another channel", "other", "57", "one", time.Time{}},
+	} {
+		if at := got[time.Time](t)(c.EnqueuedAt(ctx, test.channel, test.number, test.id)); !at.Equal(test.want) {
+			t.Errorf("%s: %v, want %v", test.say, at, test.want)
+		}
+	}
+}
+
+// The cause of a failure is known as long as it is one.
+func TestReceiptCauses(t *testing.T) {
+	s, _ := openPlain(t)
+	c := s.In("acme")
+	for _, step := range []struct {
+		status desk.Delivery
+		want   string
+	}{{desk.SentOut, ""}, {desk.Failed, desk.WaitWallet}, {desk.SentOut, desk.WaitWallet}, {desk.Delivered, ""}} {
+		r := desk.Receipt{Channel: "ch", SendID: "gs", Status: step.status, Code: "1003", Cause: desk.WaitWallet}
+		must(t, c.SaveReceipt(t.Context(), r))
+		if d := got[map[string]Delivered](t)(c.Deliveries(t.Context(), "ch", []string{"gs"}))["gs"]; d.Cause != step.want {
+			t.Errorf("after %s: %+v", step.status, d)
+		}
+	}
+}
+
 func TestEnqueuedBehindThinPages(t *testing.T) {
 	for _, seed := range seeds {
 		s, _, _ := openHostile(t, seed, thin)
@@ -244,28 +290,32 @@ func TestTheNewestConsentWins(t *testing.T) {
 	plain := tabletest.Open(t)
 	n := 0
 	said := []desk.Consent{{OptedIn: true, At: noon}, {OptedIn: false, At: noon.Add(time.Second)}, {OptedIn: true, At: noon.Add(time.Minute)}, {At: time.Time{}}}
+	scopes := []desk.ConsentScope{desk.ScopeAll, desk.ScopeMarketing}
 	permutations(said, func(order []desk.Consent) {
 		for told := 1; told <= len(order); told++ {
 			n++
 			s, _ := open(plain)
 			c := s.In(fmt.Sprint("t", n))
 			newest := order[0]
+			scope := scopes[n%2]
 			for _, v := range order[:told] {
-				v.Channel, v.Person = "ch", "1"
+				v.Channel, v.Person, v.Scope = "ch", "1", scope
 				must(t, c.SaveConsent(t.Context(), v))
 				if v.At.After(newest.At) {
 					newest = v
 				}
 			}
-			v := got[desk.Consent](t)(c.Consent(t.Context(), "ch", "1"))
-			if v.OptedIn != newest.OptedIn || !v.At.Equal(newest.At) {
+			v := got[desk.Consent](t)(c.Consent(t.Context(), "ch", "1", scope))
+			if v.OptedIn != newest.OptedIn || !v.At.Equal(newest.At) || v.Scope != scope {
 				t.Errorf("%v: %+v", order[:told], v)
 			}
+			_, err := c.Consent(t.Context(), "ch", "1", scopes[1-n%2])
+			want(t, err, fault.NotFound)
 		}
 	})
 	s, _ := open(plain)
 	for _, other := range [][2]string{{"ch", "2"}, {"other", "1"}, {"c", "h1"}} {
-		_, err := s.In("t1").Consent(t.Context(), other[0], other[1])
+		_, err := s.In("t1").Consent(t.Context(), other[0], other[1], desk.ScopeAll)
 		want(t, err, fault.NotFound)
 	}
 }

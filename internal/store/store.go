@@ -161,9 +161,14 @@ func Retry(step func() error) error {
 	return err
 }
 
-// ApprovalGroup is the group of all events about the templates of a channel: one
-// after the other, so that its list is not read twice at once.
+// ApprovalGroup is the group of the events about the templates that a channel has, which
+// are verdicts and readings of its list: one after the other, so that the list is not
+// read twice at once.
 func ApprovalGroup(tenant, channel string) string { return Hash(tenant, channel, "approvals") }
+
+// SubmitGroup is the group of the requests of a channel's templates: one that waits, or
+// whose process has died, holds no verdict up.
+func SubmitGroup(tenant, channel string) string { return Hash(tenant, channel, "submissions") }
 
 // WakeID names the wake-up for a conversation whose highest reply has that number:
 // the same one, whoever sends it and however often.

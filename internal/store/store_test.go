@@ -202,7 +202,8 @@ func TestARowThatCannotBeReadIsNamed(t *testing.T) {
 func TestStoredNames(t *testing.T) {
 	var s Store
 	for got, want := range map[string]string{
-		s.In("acme").CredentialsName("acme-wa"):           "/buzon/acme/channels/acme-wa",
+		s.In("acme").CredentialsName(desk.Channel{ID: "acme-wa"}):                   "/buzon/acme/channels/acme-wa",
+		s.In("acme").CredentialsName(desk.Channel{ID: "acme-wa", Credentials: "1"}): "/buzon/acme/channels/acme-wa/1",
 		SecretHash("secret"):                              "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
 		millis(time.UnixMilli(1234567890123)):             "1234567890123",
 		millis(time.UnixMilli(5)):                         "0000000000005",

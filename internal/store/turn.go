@@ -16,7 +16,8 @@ func TurnID(cause string) string { return Hash("turn", cause) }
 
 // StoredTurn is a turn as it was read. Its row is written once, with the commit;
 // what becomes of its replies lies beside it in a small item, which is all that
-// sending writes.
+// sending writes. A one-time code alone is taken out of the row again, in the write
+// that says what became of it.
 type StoredTurn struct {
 	desk.Turn
 	desk.Versioned
@@ -42,15 +43,16 @@ type outcome struct {
 	Pauses     int             `json:"pauses,omitempty"`
 	Lease      *desk.Lease     `json:"lease,omitempty"`
 	Uploaded   *desk.MediaLink `json:"uploaded,omitempty"`
+	Elsewhere  string          `json:"elsewhere,omitempty"`
 }
 
 func outcomeOf(r desk.Reply) outcome {
-	return outcome{r.Number, r.Status, r.Done, r.Reason, r.ProviderID, r.SentAt, r.Attempts, r.Pauses, r.Lease, r.Uploaded}
+	return outcome{r.Number, r.Status, r.Done, r.Reason, r.ProviderID, r.SentAt, r.Attempts, r.Pauses, r.Lease, r.Uploaded, r.Elsewhere}
 }
 
 func (o outcome) into(r *desk.Reply) {
 	r.Status, r.Done, r.Reason, r.ProviderID = o.Status, o.Done, o.Reason, o.ProviderID
-	r.SentAt, r.Attempts, r.Pauses, r.Lease, r.Uploaded = o.SentAt, o.Attempts, o.Pauses, o.Lease, o.Uploaded
+	r.SentAt, r.Attempts, r.Pauses, r.Lease, r.Uploaded, r.Elsewhere = o.SentAt, o.Attempts, o.Pauses, o.Lease, o.Uploaded, o.Elsewhere
 }
 
 // Turns reads turns of a conversation strongly, in the order asked; one that
@@ -134,20 +136,62 @@ func (t *StoredTurn) join(it table.Item) error {
 	return nil
 }
 
+// Recorded is t as it is stored once a [Company.SaveSent] of it has succeeded.
+func (t StoredTurn) Recorded() StoredTurn {
+	out, spent := t.withoutSpentCodes()
+	if spent {
+		out.Version++
+	}
+	out.SentVersion++
+	return out
+}
+
+// withoutSpentCodes is t with the one-time codes masked whose send has ended, and
+// whether there was one.
+func (t StoredTurn) withoutSpentCodes() (StoredTurn, bool) {
+	spent := func(r desk.Reply) bool { return r.Done && r.Template != nil && r.Template.Secret() }
+	if !slices.ContainsFunc(t.Replies, spent) {
+		return t, false
+	}
+	t.Replies = slices.Clone(t.Replies)
+	for i, r := range t.Replies {
+		if spent(r) {
+			masked := r.Template.Masked()
+			t.Replies[i].Template = &masked
+		}
+	}
+	return t, true
+}
+
 // SaveSent writes what became of a turn's replies at its SentVersion; the turn's
-// row stays as it is. A reply whose taps make tickets is kept, once the provider
-// has given it an id, so that [Company.SentMessage] finds it.
+// row stays as it is, but for a one-time code whose send has ended: that is masked
+// in the same transaction, at the turn's Version. A reply whose taps make tickets is
+// kept, once the provider has given it an id, so that [Company.SentMessage] finds it,
+// in its Elsewhere too.
+// What is stored then is [StoredTurn.Recorded].
 func (c Company) SaveSent(ctx context.Context, t StoredTurn) error {
 	v := sent{Versioned: desk.Versioned{Version: t.SentVersion}}
 	for _, r := range t.Replies {
 		v.Replies = append(v.Replies, outcomeOf(r))
 	}
 	ops := []table.Op{table.Save(item(c.sentKey(t.Conversation, t.ID), v))}
+	if row, spent := t.withoutSpentCodes(); spent {
+		for i := range row.Replies {
+			outcome{Number: row.Replies[i].Number, Status: desk.Queued}.into(&row.Replies[i])
+		}
+		ops = append(ops, table.Save(c.turnItem(row)))
+	}
 	for _, r := range t.Replies {
 		if r.ProviderID != "" && r.Template != nil && r.Template.Taps {
-			it := plain(c.sentMessageKey(t.Conversation, r.ProviderID), pointer{ID: r.ID})
-			it.Version = t.SentVersion + 1 // it only grows
-			ops = append(ops, table.Raise(it))
+			keep := func(conversation string, v sentMessage) {
+				it := plain(c.sentMessageKey(conversation, r.ProviderID), v)
+				it.Version = t.SentVersion + 1 // it only grows
+				ops = append(ops, table.Raise(it))
+			}
+			keep(t.Conversation, sentMessage{ID: r.ID})
+			if r.Elsewhere != "" && r.Elsewhere != t.Conversation {
+				keep(r.Elsewhere, sentMessage{ID: r.ID, Conversation: t.Conversation})
+			}
 		}
 	}
 	if err := c.Table.Write(ctx, ops...); err != nil {

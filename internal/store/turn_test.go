@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -204,5 +205,98 @@ func TestUnitsOfSending(t *testing.T) {
 	must(t, c.SaveSent(ctx, turn))
 	if _, after := meter.Units(); after-before != 2 {
 		t.Errorf("a claim and a result: %v write units", after-before)
+	}
+}
+
+// withCode is a commit of one message that carries a one-time code.
+func withCode(c Company) Commit {
+	m := commitOf(c, desk.Conversation{ID: "co"}, "tu")
+	m.Turn.Replies[0].Outgoing = desk.Outgoing{Type: desk.ReplyTemplate, Text: desk.MaskedCode + " is your code.", Template: &desk.TemplateUse{
+		ProviderID: "pt", Name: "code", Language: "en", Params: []string{"739164"}, OTP: true,
+	}}
+	return m
+}
+
+// A one-time code is kept while its message waits, and masked by the very write that
+// says how its send ended.
+func TestACodeGoesWithItsOutcome(t *testing.T) {
+	for _, test := range []struct {
+		say    string
+		change func(r *desk.Reply)
+		kept   bool
+	}{
+		{"claimed", func(r *desk.Reply) { r.Lease = &desk.Lease{From: noon, Until: noon.Add(time.Minute)} }, true},
+		{"paused", func(r *desk.Reply) { r.Pauses = 2 }, true},
+		{"sent", func(r *desk.Reply) { r.Done, r.Status, r.ProviderID = true, desk.Accepted, "wamid" }, false},
+		{"failed", func(r *desk.Reply) { r.Done, r.Status, r.Reason = true, desk.Failed, "undeliverable" }, false},
+		{"unknown for good", func(r *desk.Reply) { r.Done, r.Reason = true, desk.ReasonUnknown }, false},
+	} {
+		t.Run(test.say, func(t *testing.T) {
+			s, _ := openPlain(t)
+			c := s.In("acme")
+			ctx := t.Context()
+			must(t, c.Commit(ctx, withCode(c)))
+			written := got[[]table.Item](t)(s.Table.Get(ctx, c.turnKey("co", "tu")))[0]
+			turn := got[[]StoredTurn](t)(c.Turns(ctx, "co", "tu"))[0]
+			given := turn.Replies[0].Template
+			test.change(&turn.Replies[0])
+			must(t, c.SaveSent(ctx, turn))
+			if given.Params[0] != "739164" {
+				t.Errorf("what was given is changed: %q", given.Params)
+			}
+
+			read := got[[]StoredTurn](t)(c.Turns(ctx, "co", "tu"))[0]
+			if diff := cmp.Diff(turn.Recorded(), read); diff != "" {
+				t.Error(diff)
+			}
+			code := map[bool]string{true: "739164", false: desk.MaskedCode}[test.kept]
+			if p := read.Replies[0].Template.Params; !slices.Equal(p, []string{code}) {
+				t.Errorf("kept: %q", p)
+			}
+			items := got[[]table.Item](t)(s.Table.Get(ctx, c.turnKey("co", "tu"), c.sentKey("co", "tu")))
+			if now, want := items[0].Body, bytes.ReplaceAll(written.Body, []byte("739164"), []byte(code)); !bytes.Equal(now, want) || items[0].Index != written.Index {
+				t.Errorf("the row is %s, want %s", now, want)
+			}
+			if !test.kept && bytes.Contains(items[1].Body, []byte("739164")) {
+				t.Errorf("in clear: %s", items[1].Body)
+			}
+			history, _, err := c.History(ctx, "co", 9, "")
+			must(t, err)
+			if diff := cmp.Diff([]desk.Turn{read.Turn}, history); diff != "" {
+				t.Error(diff)
+			}
+			// What comes after it is written at the versions that are there now.
+			read.Replies[0].Pauses = 9
+			must(t, c.SaveSent(ctx, read))
+			// Whoever read before it was sent writes nothing over it.
+			want(t, c.SaveSent(ctx, turn), fault.Conflict)
+		})
+	}
+}
+
+// Several replies of one turn end one after the other, each with its own code.
+func TestEachCodeGoesWithItsOwnOutcome(t *testing.T) {
+	s, _ := openPlain(t)
+	c := s.In("acme")
+	ctx := t.Context()
+	m := withCode(c)
+	second := m.Turn.Replies[0]
+	use := *second.Template
+	use.Params = []string{"280517"}
+	second.Number, second.ID, second.Template = second.Number+1, "second", &use
+	m.Turn.Replies = append(m.Turn.Replies, second)
+	must(t, c.Commit(ctx, m))
+	turn := got[[]StoredTurn](t)(c.Turns(ctx, "co", "tu"))[0]
+	for i, want := range [][]string{{desk.MaskedCode, "280517"}, {desk.MaskedCode, desk.MaskedCode}} {
+		turn.Replies[i].Done = true
+		must(t, c.SaveSent(ctx, turn))
+		turn = turn.Recorded()
+		read := got[[]StoredTurn](t)(c.Turns(ctx, "co", "tu"))[0]
+		if diff := cmp.Diff(turn, read); diff != "" {
+			t.Errorf("after %d: %s", i+1, diff)
+		}
+		if got := []string{read.Replies[0].Template.Params[0], read.Replies[1].Template.Params[0]}; !slices.Equal(got, want) {
+			t.Errorf("after %d: %q", i+1, got)
+		}
 	}
 }

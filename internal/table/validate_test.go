@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"buzon/internal/fault"
+	"buzon/internal/fuzztest"
 )
 
 var goodItem = Item{Key: Key{"p", "s"}, Body: []byte(`{}`)}
@@ -271,21 +271,8 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// bounded checks that reading n bytes takes time and memory in proportion.
-func bounded(t *testing.T, n int, read func()) {
-	t.Helper()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	start := time.Now()
-	read()
-	if d := time.Since(start); d > time.Second {
-		t.Errorf("%d bytes took %v", n, d)
-	}
-	runtime.ReadMemStats(&after)
-	if used := after.TotalAlloc - before.TotalAlloc; used > uint64(1<<20+200*n) {
-		t.Errorf("%d bytes took %d bytes of memory", n, used)
-	}
-}
+// bounds of what reads a text.
+var bounds = fuzztest.Limit{Memory: 1 << 20, PerByte: 200}
 
 // FuzzBody: no text panics, what is refused is an invalid, and reading takes
 // time and memory in proportion to the text.
@@ -297,7 +284,7 @@ func FuzzBody(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var err error
-		bounded(t, len(text), func() { err = Validate([]Op{Create(body(string(text)))}) })
+		bounds.Check(t, len(text), func() { err = Validate([]Op{Create(body(string(text)))}) })
 		if err != nil && !errors.Is(err, fault.Invalid) {
 			t.Errorf("error %v is not an invalid", err)
 		}
@@ -387,7 +374,7 @@ func FuzzCursor(f *testing.F) {
 		q := Q{PK: pk, From: from, Index: index, Reverse: reverse, Cursor: cursor}
 		var it Item
 		var err error
-		bounded(t, len(cursor)+len(pk)+len(from), func() { it, err = q.After() })
+		bounds.Check(t, len(cursor)+len(pk)+len(from), func() { it, err = q.After() })
 		if err != nil && !errors.Is(err, fault.Invalid) {
 			t.Errorf("error %v is not an invalid", err)
 		}

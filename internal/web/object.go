@@ -66,6 +66,12 @@ func (o *Object) Add(field, code string, params ...string) {
 	o.in.Add(cut(o.path+field), code, params...)
 }
 
+// Told tells whether a problem with the field is noted already.
+func (o *Object) Told(field string) bool {
+	at := cut(o.path + field)
+	return slices.ContainsFunc(o.in.Problems, func(p fault.Problem) bool { return p.Field == at })
+}
+
 // Err is all that is wrong, with the fields that nobody read; nil if nothing is.
 func (o *Object) Err() error {
 	o.unknown()

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -15,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"buzon/internal/fault"
+	"buzon/internal/fuzztest"
 	"buzon/internal/web"
 )
 
@@ -273,18 +273,12 @@ func FuzzObject(f *testing.F) {
 		if len(body) > web.MaxBody {
 			return // ReadBody does not let it through
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		began := time.Now()
-		v := thing{Name: "old"}
-		err := readThing(string(body), &v)
-		if d := time.Since(began); d > 3*time.Second {
-			t.Fatalf("%d bytes took %v", len(body), d)
-		}
-		runtime.ReadMemStats(&after)
-		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20+400*uint64(len(body)) {
-			t.Fatalf("%d bytes allocated %d", len(body), n)
-		}
+		var v thing
+		var err error
+		fuzztest.Limit{Time: 3 * time.Second, Memory: 1 << 20, PerByte: 400}.Check(t, len(body), func() {
+			v = thing{Name: "old"}
+			err = readThing(string(body), &v)
+		})
 		var refused *web.Refused
 		if err != nil && !errors.As(err, &refused) && !errors.Is(err, fault.Invalid) {
 			t.Fatalf("%v is no answer", err)

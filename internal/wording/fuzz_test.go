@@ -2,33 +2,17 @@ package wording
 
 import (
 	"encoding/json"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"buzon/internal/desk"
+	"buzon/internal/fuzztest"
 )
 
-// bounds runs something that may take time and memory only in proportion to what
-// it was given.
-func bounds(t *testing.T, bytes int, run func()) {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	start := time.Now()
-	run()
-	took := time.Since(start)
-	runtime.ReadMemStats(&after)
-	if most := time.Second + time.Duration(bytes)*10*time.Microsecond; took > most {
-		t.Errorf("%d bytes took %v", bytes, took)
-	}
-	if used, most := after.TotalAlloc-before.TotalAlloc, uint64(8<<20+1000*bytes); used > most {
-		t.Errorf("%d bytes took %d bytes of memory, want %d at most", bytes, used, most)
-	}
-}
+var bounds = fuzztest.Limit{Memory: 8 << 20, PerByte: 1000}
 
 // FuzzBody: S3-31, S3-37; whatever the text, what is found are variables, and
 // filling leaves all else as it is.
@@ -39,7 +23,7 @@ func FuzzBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		var found []hole
 		var mistakes []string
-		bounds(t, len(body), func() { found, mistakes = holes(body) })
+		bounds.Check(t, len(body), func() { found, mistakes = holes(body) })
 		at, fixed := 0, ""
 		for _, h := range found {
 			if h.from < at || h.to > len(body) || body[h.from:h.to] != h.String() || h.number < 1 {
@@ -77,7 +61,7 @@ func FuzzCheck(f *testing.F) {
 		for _, provider := range Providers() {
 			var tpl desk.Template
 			well := false
-			bounds(t, len(body), func() {
+			bounds.Check(t, len(body), func() {
 				got, problems := CheckJSON(body, must(provider), Options{MixButtons: mix})
 				tpl, well = got, len(problems) == 0
 				for _, p := range problems {

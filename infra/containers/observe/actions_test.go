@@ -1,14 +1,14 @@
 package observe
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"buzon/internal/fuzztest"
 )
 
 func TestActions(t *testing.T) {
@@ -89,21 +89,14 @@ func FuzzActions(f *testing.F) {
 	f.Add("", "\xff")
 	f.Fuzz(func(t *testing.T, target, body string) {
 		r := &http.Request{Method: http.MethodPost, Header: http.Header{"X-Amz-Target": {target}}}
-		var before, after runtime.MemStats
-		began := time.Now()
-		runtime.ReadMemStats(&before)
-		actions := Actions(DynamoDB, r, []byte(body))
-		runtime.ReadMemStats(&after)
+		var actions []string
+		fuzztest.Limit{Time: 2 * time.Second, Memory: 1 << 20, PerByte: 500}.Check(t, len(target)+len(body), func() {
+			actions = Actions(DynamoDB, r, []byte(body))
+		})
 		for _, a := range actions {
 			if !strings.HasPrefix(a, "dynamodb:") {
 				t.Errorf("action %q", a)
 			}
-		}
-		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("%d bytes took %s", len(body), took)
-		}
-		if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20+500*uint64(len(target)+len(body)) {
-			t.Error(fmt.Sprint(len(body), " bytes took ", used, " bytes of memory"))
 		}
 	})
 }

@@ -17,12 +17,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func allocated() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.TotalAlloc
-}
-
 func TestInvoke(t *testing.T) {
 	for _, c := range []struct {
 		sentence, answer, want, problem string

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"buzon/internal/fuzztest"
 )
 
 // invoke is the function: it answers what the test says to the bodies it got.
@@ -289,9 +291,11 @@ func FuzzAnswer(f *testing.F) {
 	}
 	ids := []string{"a", "b"}
 	f.Fuzz(func(t *testing.T, answer string) {
-		began := time.Now()
-		before := allocated()
-		failed, err := failures([]byte(answer), ids)
+		var failed map[string]bool
+		var err error
+		fuzztest.Limit{Time: 2 * time.Second, Memory: 1 << 20, PerByte: 500}.Check(t, len(answer), func() {
+			failed, err = failures([]byte(answer), ids)
+		})
 		for id := range failed {
 			if !slices.Contains(ids, id) {
 				t.Errorf("%q failed", id)
@@ -299,12 +303,6 @@ func FuzzAnswer(f *testing.F) {
 		}
 		if err != nil && len(failed) > 0 {
 			t.Errorf("an error and %v", failed)
-		}
-		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("%d bytes took %s", len(answer), took)
-		}
-		if used := allocated() - before; used > 1<<20+500*uint64(len(answer)) {
-			t.Errorf("%d bytes took %d bytes of memory", len(answer), used)
 		}
 	})
 }

@@ -2,10 +2,13 @@ package sam
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -14,6 +17,11 @@ import (
 // arguments after "-c program".
 func fake(t *testing.T) *CLI {
 	t.Helper()
+	// A test that runs in the background of a script ignores the signal of Ctrl-C, and
+	// so would all that it starts.
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	t.Cleanup(func() { signal.Stop(interrupts) })
 	folder := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(folder, "bin"), 0o755); err != nil {
 		t.Fatal(err)
@@ -23,6 +31,17 @@ func fake(t *testing.T) *CLI {
 		t.Fatal(err)
 	}
 	return &CLI{Folder: folder, Dir: folder, Env: os.Environ()}
+}
+
+// patience is how long a test waits for what must come.
+const patience = 20 * time.Second
+
+// exists tells whether a file is there.
+func exists(file string) func() bool {
+	return func() bool {
+		_, err := os.Stat(file)
+		return err == nil
+	}
 }
 
 func TestRunGivesTheAnswerAndKeepsTheLog(t *testing.T) {
@@ -45,11 +64,7 @@ func TestServerComesUp(t *testing.T) {
 	c := fake(t)
 	folder := t.TempDir()
 	mark := filepath.Join(folder, "up")
-	there := func() bool {
-		_, err := os.Stat(mark)
-		return err == nil
-	}
-	s, err := c.Start(t.Context(), filepath.Join(folder, "x.log"), there, "local", "touch "+mark+"; exec sleep 60")
+	s, err := c.Start(t.Context(), filepath.Join(folder, "x.log"), exists(mark), "local", "touch "+mark+"; exec sleep 60")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,20 +91,59 @@ func TestServerThatDoesNotComeUp(t *testing.T) {
 	}
 }
 
-// A server that does not end when it is asked to is killed, and what it started too.
+// A server that does not end when it is asked to is killed once no time is left, and
+// what it started too: both hold a pipe open as long as they live.
 func TestServerThatDoesNotEnd(t *testing.T) {
-	c := fake(t)
-	s, err := c.Start(t.Context(), filepath.Join(t.TempDir(), "x.log"), func() bool { return true }, "local", "trap '' INT; sleep 60; sleep 60")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // no time is left
-	s.Stop(ctx)
-	select {
-	case <-s.Ended():
-	default:
-		t.Error("it is still there")
+	for _, test := range []struct {
+		name  string
+		asked string // what it says when it is asked
+	}{
+		{"it is asked and goes on", "asked\n"},
+		{"no time is left to ask it", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, folder := fake(t), t.TempDir()
+			pipe, mark := filepath.Join(folder, "pipe"), filepath.Join(folder, "up")
+			if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			said, err := os.OpenFile(pipe, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer said.Close()
+			if err := said.SetReadDeadline(time.Now().Add(patience)); err != nil {
+				t.Fatal(err)
+			}
+			script := "exec 3>" + pipe + "; trap 'echo asked >&3' INT; sleep 60 & touch " + mark + "; while :; do wait; done"
+			s, err := c.Start(t.Context(), filepath.Join(folder, "x.log"), exists(mark), "local", script)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, noTime := context.WithCancel(t.Context())
+			heard := make(chan string)
+			if test.asked == "" {
+				noTime()
+			}
+			go func() {
+				b := make([]byte, len("asked\n"))
+				n, _ := io.ReadFull(said, b)
+				noTime()
+				heard <- string(b[:n])
+			}()
+			s.Stop(ctx)
+			select {
+			case <-s.Ended():
+			default:
+				t.Error("it is still there")
+			}
+			if got := <-heard; got != test.asked {
+				t.Errorf("it said %q, want %q", got, test.asked)
+			}
+			if _, err := said.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+				t.Errorf("what it started is still there: %v", err)
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -100,6 +101,38 @@ func shell(t *testing.T, script string) *process {
 	return p
 }
 
+// patience is how long a test waits for what must come.
+const patience = 20 * time.Second
+
+// begun starts a shell as an engine and waits until the script has written "ready" to
+// file 3. What it gives ends when all have ended that the script has started.
+func begun(t *testing.T, script string) (*process, *os.File) {
+	t.Helper()
+	held, file3, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = held.Close() })
+	cmd := exec.Command("sh", "-c", script)
+	cmd.ExtraFiles = []*os.File{file3}
+	p, err := spawn("shell", cmd, filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.stop()
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // should stop have left something
+	})
+	if err := errors.Join(file3.Close(), held.SetReadDeadline(time.Now().Add(patience))); err != nil {
+		t.Fatal(err)
+	}
+	said := make([]byte, len("ready\n"))
+	if _, err := io.ReadFull(held, said); err != nil || string(said) != "ready\n" {
+		t.Fatalf("the shell said %q: %v", said, err)
+	}
+	return p, held
+}
+
 func TestAnEngineThatEndsIsReportedWithItsLog(t *testing.T) {
 	p := shell(t, "echo address already in use >&2; exit 1")
 	err := p.await(t.Context(), "http://127.0.0.1:1/")
@@ -109,7 +142,7 @@ func TestAnEngineThatEndsIsReportedWithItsLog(t *testing.T) {
 }
 
 func TestAnEngineThatNeverAnswersIsReportedWithItsLog(t *testing.T) {
-	p := shell(t, "echo thinking; exec sleep 100")
+	p, _ := begun(t, "echo thinking; echo ready >&3; exec sleep 100")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	err := p.await(ctx, "http://127.0.0.1:1/")
@@ -134,8 +167,7 @@ func TestAnyAnswerIsOne(t *testing.T) {
 
 // TestStopEndsWhatAnEngineStarted: the group, and when it has ended.
 func TestStopEndsWhatAnEngineStarted(t *testing.T) {
-	p := shell(t, "sleep 100 & wait")
-	pid := p.cmd.Process.Pid
+	p, held := begun(t, "sleep 100 & echo ready >&3; wait")
 	p.stop()
 	p.stop()
 	select {
@@ -143,8 +175,8 @@ func TestStopEndsWhatAnEngineStarted(t *testing.T) {
 	default:
 		t.Error("still there")
 	}
-	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-		t.Errorf("process %d: %v", pid, err)
+	if _, err := held.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("what it started is still there: %v", err)
 	}
 }
 

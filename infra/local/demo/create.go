@@ -84,7 +84,7 @@ func credentialsStep(in store.Company, secrets secret.Store, ch Channel) step {
 		if err != nil {
 			return fmt.Errorf("credentials of %s: %w", ch.ID, err)
 		}
-		err = secrets.Create(ctx, in.CredentialsName(ch.ID), string(value))
+		err = secrets.Create(ctx, in.CredentialsName(desk.Channel{ID: ch.ID}), string(value))
 		if errors.Is(err, fault.Conflict) { // an earlier start made it
 			return nil
 		}

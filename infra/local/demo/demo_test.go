@@ -134,7 +134,7 @@ func (w *world) whole(t *testing.T, p Plan) {
 			if err != nil || ch.SecretHash != want.SecretHash || want.Secret != "" && ch.SecretHash != store.SecretHash(want.Secret) || ch.State != desk.ChannelActive {
 				t.Errorf("channel of %s: %+v, %v", c.Tenant.ID, ch, err)
 			}
-			value, err := w.secrets.Get(ctx, in.CredentialsName(want.ID))
+			value, err := w.secrets.Get(ctx, in.CredentialsName(desk.Channel{ID: want.ID}))
 			cred := channel.Credentials{APIKey: want.APIKey, AccessToken: want.AccessToken, AppSecret: want.AppSecret, VerifyToken: want.VerifyToken}
 			var got channel.Credentials
 			if err != nil || json.Unmarshal([]byte(value), &got) != nil || got != cred || got == (channel.Credentials{}) {

@@ -2,14 +2,18 @@ package simulator
 
 import (
 	"encoding/json"
-	"runtime"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"buzon/internal/fuzztest"
 )
 
 // FuzzStandIn: whatever stands in a form, the stand-in keeps valid JSON or says
 // what is wrong, quickly and in memory that the form bounds.
+// bounds of what reads a request of the system.
+var bounds = fuzztest.Limit{Time: 2 * time.Second, Memory: 1 << 20, PerByte: 400}
+
 func FuzzStandIn(f *testing.F) {
 	for _, seed := range []string{
 		`{"type":"text","text":"Hola"}`, listMessage(10, "Fila", "Detalle"), buttonMessage(3, "?", "Sí"),
@@ -19,7 +23,7 @@ func FuzzStandIn(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, message string) {
-		bounded(t, len(message), func() {
+		bounds.Check(t, len(message), func() {
 			for field, read := range map[string]func(map[string][]string) ([]byte, string){
 				"message":  func(form map[string][]string) ([]byte, string) { return sessionMessage(form) },
 				"template": func(form map[string][]string) ([]byte, string) { return templateMessage(form) },
@@ -52,7 +56,7 @@ func FuzzGraph(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		bounded(t, len(body), func() {
+		bounds.Check(t, len(body), func() {
 			var m metaMessage
 			if json.Unmarshal([]byte(body), &m) == nil {
 				var c checks
@@ -94,7 +98,7 @@ func FuzzRequest(f *testing.F) {
 		form.Set("content", content)
 		form.Set("example", example)
 		form.Set("buttons", buttons)
-		bounded(t, len(name)+len(content)+len(example)+len(buttons), func() {
+		bounds.Check(t, len(name)+len(content)+len(example)+len(buttons), func() {
 			v, problem := readRequest(form)
 			if problem != "" {
 				return
@@ -107,20 +111,4 @@ func FuzzRequest(f *testing.F) {
 			}
 		})
 	})
-}
-
-// bounded fails if do takes long, or memory that size does not bound.
-func bounded(t *testing.T, size int, do func()) {
-	t.Helper()
-	began := time.Now()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	do()
-	runtime.ReadMemStats(&after)
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("%d bytes took %s", size, took)
-	}
-	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20+400*uint64(size) {
-		t.Errorf("%d bytes took %d bytes of memory", size, used)
-	}
 }

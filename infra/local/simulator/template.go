@@ -243,9 +243,13 @@ func (s *Simulator) listTemplates(w http.ResponseWriter, r *http.Request, app st
 func gupshupItem(t Template) map[string]any {
 	meta := map[string]string{"example": t.Example}
 	container := map[string]any{"appId": t.Account, "data": t.Body, "sampleText": t.Example, "buttons": t.Buttons}
+	data := t.Body
+	for _, b := range t.Buttons {
+		data += " | [" + b.Text + "]"
+	}
 	item := map[string]any{
 		"id": t.ID, "appId": t.Account, "elementName": t.Name, "languageCode": t.Language, "languagePolicy": "deterministic",
-		"category": strings.ToUpper(t.Category), "templateType": strings.ToUpper(t.Type), "vertical": t.Label, "data": t.Body,
+		"category": strings.ToUpper(t.Category), "templateType": strings.ToUpper(t.Type), "vertical": t.Label, "data": data,
 		"status": strings.ToUpper(t.State), "quality": "UNKNOWN", "stage": "NONE",
 		"meta": inside(meta), "containerMeta": inside(container),
 		"createdOn": t.CreatedAt.UnixMilli(), "modifiedOn": t.ChangedAt.UnixMilli(),

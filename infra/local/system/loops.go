@@ -60,7 +60,7 @@ func (s *System) wireStages(epoch string) {
 	}
 	out := pipeline.Outbound{
 		Store: st, Blobs: s.blobs, Secrets: s.secrets, Keys: s.keys, Providers: s.providers, PublicURL: s.publicURL,
-		Now: now, Sleep: cloud.Sleep, Epoch: epoch, Log: log,
+		Now: now, RealNow: s.config.Now, Sleep: cloud.Sleep, Epoch: epoch, Log: log,
 	}
 	verdicts := approval.Approvals{
 		Store: st, Blobs: s.blobs, Secrets: s.secrets, Providers: s.templates, Now: now, NewID: s.ids, Epoch: epoch, Log: log,

@@ -90,9 +90,9 @@ func TestATemplateFromItsRequestToATicket(t *testing.T) {
 	var cases struct {
 		Items []struct{ Title, Source, Priority, State, Message, Conversation string }
 	}
-	r.eventually("the tap makes a case", func() bool {
+	r.atRest("the tap makes a case", func() bool {
 		r.want(200, "GET", "/v1/cases", r.demo.AdminToken, "", &cases)
-		return len(cases.Items) > 0 && r.idle()
+		return len(cases.Items) > 0
 	})
 	got := cases.Items[0]
 	if len(cases.Items) != 1 || got.Title != "Tengo una queja" || got.Source != "whatsapp" || got.Priority != "medium" || got.State != "new" ||
@@ -201,9 +201,9 @@ func TestAChannelOfOnesOwn(t *testing.T) {
 	var v templateView
 	r.want(201, "POST", "/v1/channels/"+made.ID+"/templates", r.demo.AdminToken,
 		`{"name":"aviso","display_name":"Aviso","language":"es","category":"utility","type":"text","body":"Mañana no hay servicio en su calle."}`, &v)
-	r.eventually("the provider has the template", func() bool {
+	r.atRest("the provider has the template", func() bool {
 		v = r.template(v.ID)
-		return v.ProviderID != "" && r.idle()
+		return v.ProviderID != ""
 	})
 	var answer map[string]any
 	r.want(202, "POST", "/simulator/gupshup/templates/"+v.ProviderID+"/verdict", "", `{"status":"approved"}`, &answer)

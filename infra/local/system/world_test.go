@@ -187,15 +187,19 @@ func (r *run) after(number string, n int) message {
 	return lastOf(r, fmt.Sprintf("message %d to %s", n+1, number), n, func() []message { return r.sent(number) })
 }
 
+// atRest waits until everything is quiet and ok. What ok looks at is read once it is
+// quiet: read before, it may lack what came last.
+func (r *run) atRest(what string, ok func() bool) {
+	r.t.Helper()
+	r.eventually(what, func() bool { return r.idle() && ok() })
+}
+
 // lastOf waits until everything is quiet and the list is longer than n, and gives its
-// last. The list is read once it is quiet: one read before may lack what came last.
+// last.
 func lastOf[M any](r *run, what string, n int, list func() []M) M {
 	r.t.Helper()
 	var all []M
-	r.eventually(what, func() bool {
-		if !r.idle() {
-			return false
-		}
+	r.atRest(what, func() bool {
 		all = list()
 		return len(all) > n
 	})

@@ -15,6 +15,8 @@ import (
 type description struct {
 	Info struct{ Title, Version, Description string }
 	Tags []struct{ Name, Description string }
+	// Reasons are the words with which answers say why something waits or failed.
+	Reasons []Reason `yaml:"x-reasons"`
 	// Paths in their order: each a path and its operations by method.
 	Paths      yaml.Node
 	Components struct {
@@ -24,6 +26,28 @@ type description struct {
 		Schemas    yaml.Node
 	}
 }
+
+// Reason explains one word with which answers say why something waits, failed or was
+// not handled.
+type Reason struct {
+	Code  string
+	At    []string // keys of Places
+	Means string
+	Do    string // what to do about it
+}
+
+// Places are the fields of answers that hold such words.
+var Places = map[string]string{
+	"case":       "closing_reason of a case",
+	"list":       "last_sync.error of a channel",
+	"message":    "reason of a message",
+	"quarantine": "reason in quarantine",
+	"template":   "reason of a template",
+	"wait":       "cause of waiting, of a channel or of a submission",
+}
+
+// Reasons are those of a description.
+func Reasons(openapi []byte) []Reason { return readDescription(openapi).Reasons }
 
 type operation struct {
 	Method      string `yaml:"-"`

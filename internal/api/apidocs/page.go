@@ -9,6 +9,7 @@ import (
 	_ "embed"
 	"html/template"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -35,6 +36,8 @@ type pageView struct {
 	Schemas        []object
 	Statuses       []statusView
 	Codes          []codeView
+	Reasons        []reasonView
+	Texts          []botText
 }
 
 type section struct {
@@ -75,6 +78,16 @@ type fieldView struct {
 type (
 	statusView struct{ Status, Title string }
 	codeView   struct{ Code, Text string }
+	reasonView struct {
+		Code, At  string
+		Means, Do template.HTML
+	}
+	// botText is a text of the dialogue as it ships.
+	botText struct {
+		Key    string
+		Values []string // what it may hold, in braces
+		Texts  []codeView
+	}
 )
 
 // Page is the page for a description, which must be one: it panics where
@@ -104,11 +117,41 @@ func Page(openapi []byte) []byte {
 			v.Codes = append(v.Codes, codeView{code, english.Text(key)})
 		}
 	}
+	for _, r := range d.Reasons {
+		var at []string
+		for _, place := range r.At {
+			at = append(at, Places[place])
+		}
+		v.Reasons = append(v.Reasons, reasonView{r.Code, strings.Join(at, "; "), prose(r.Means), prose("**What to do:** " + r.Do)})
+	}
+	v.Texts = botTexts()
 	var b bytes.Buffer
 	if err := template.Must(template.New("docs").Parse(pageHTML)).Execute(&b, v); err != nil {
 		panic(err) // unreachable: a test makes the same page
 	}
 	return b.Bytes()
+}
+
+var value = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// botTexts are the texts of the dialogue that a company may replace.
+func botTexts() []botText {
+	var out []botText
+	for _, key := range locale.For(desk.Languages[0]).Keys() {
+		if family, _, _ := strings.Cut(key, "."); family != "bot" {
+			continue
+		}
+		t := botText{Key: key}
+		for _, lang := range desk.Languages {
+			text := locale.For(lang).Text(key)
+			t.Texts = append(t.Texts, codeView{lang, text})
+			t.Values = append(t.Values, value.FindAllString(text, -1)...)
+		}
+		slices.Sort(t.Values)
+		t.Values = slices.Compact(t.Values)
+		out = append(out, t)
+	}
+	return out
 }
 
 func (d *description) viewOperation(o operation) operationView {

@@ -92,8 +92,8 @@ func Parse(t testing.TB, p channel.Provider, ch desk.Channel, body []byte) chann
 // Invariants says what is wrong with a batch whatever its body was: an event
 // without id, person, time or state, content that a type must have and has not, a
 // time or raw content that cannot be written, fields that are the caller's to set,
-// a change that names nobody or holds nothing, a message or receipt in one that
-// names no number, or a batch that holds nothing and does not say why.
+// a change that names nobody or holds nothing, a message, receipt or consent in one
+// that names no number, or a batch that holds nothing and does not say why.
 func Invariants(b channel.Batch) []string {
 	var wrong []string
 	check := func(ok bool, format string, args ...any) {
@@ -104,7 +104,7 @@ func Invariants(b channel.Batch) []string {
 	events(check, "", b.Messages, b.Receipts, b.Consents, b.Verdicts)
 	for i, c := range b.Changes {
 		check(c.Number != "" || c.Account != "", "change %d: names nobody", i)
-		check(c.Number != "" || len(c.Messages)+len(c.Receipts) == 0, "change %d: names no number", i)
+		check(c.Number != "" || len(c.Messages)+len(c.Receipts)+len(c.Consents) == 0, "change %d: names no number", i)
 		check(len(c.Messages)+len(c.Receipts)+len(c.Consents)+len(c.Verdicts) > 0, "change %d: is empty", i)
 		events(check, fmt.Sprintf("change %d: ", i), c.Messages, c.Receipts, c.Consents, c.Verdicts)
 	}

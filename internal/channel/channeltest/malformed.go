@@ -13,7 +13,7 @@ import (
 
 // Case is a body that is broken in one way.
 type Case struct {
-	Break string // drop, null, blank, retype, twice, variant, or a word about the whole
+	Break string // drop, null, blank, long, retype, twice, variant, or a word about the whole
 	Path  string // of the broken field, as payload.sender.phone or entry.0.changes; empty: the whole
 	Body  []byte
 	// Want is the code with which every parser has to refuse the whole body; empty
@@ -24,15 +24,16 @@ type Case struct {
 func (c Case) String() string { return c.Break + " " + c.Path }
 
 // Malformed breaks a good body, a JSON object, in every way that is systematic: each
-// field dropped, null, blank, of another type, given twice and given again in
-// another case; and the whole cut, continued, badly encoded, nested too deep and
-// with a string that is too long.
+// field dropped, null, blank, of another type, too long, given twice and given again
+// in another case; and the whole cut, continued, badly encoded, nested too deep and
+// with a key that is too long.
 func Malformed(good []byte) []Case {
 	var root any
 	if err := json.Unmarshal(good, &root); err != nil {
 		panic(fmt.Sprintf("channeltest: %v", err))
 	}
 	var cases []Case
+	long := `"` + strings.Repeat("7", channel.MaxString+1) + `"`
 	for _, path := range paths(root, nil) {
 		add := func(kind, want string, e edit) {
 			var b strings.Builder
@@ -42,6 +43,7 @@ func Malformed(good []byte) []Case {
 		add("drop", "", edit{drop: true})
 		add("null", "", edit{with: "null"})
 		add("blank", "", edit{with: `" "`})
+		add("long", "", edit{with: long})
 		for _, other := range []string{"7", `{"a":1}`, `["a"]`, "true"} {
 			add("retype to "+other, "", edit{with: other})
 		}
@@ -70,7 +72,7 @@ func Malformed(good []byte) []Case {
 	whole("invalid UTF-8", channel.RejectAmbiguous, head+"\"z\":\"\xff\","+rest)
 	whole("half a surrogate pair", channel.RejectAmbiguous, head+`"z":"\ud83d",`+rest)
 	whole("nested too deep", channel.RejectTooDeep, head+`"z":`+strings.Repeat("[", channel.MaxDepth)+strings.Repeat("]", channel.MaxDepth)+","+rest)
-	whole("too long a string", channel.RejectTooLong, head+`"z":"`+strings.Repeat("a", channel.MaxString+1)+`",`+rest)
+	whole("too long a key", channel.RejectTooLong, head+long+":1,"+rest)
 	whole("an array", channel.RejectWrongType, "["+s+"]")
 	whole("a string", channel.RejectWrongType, strconv.Quote("x"))
 	whole("null", channel.RejectWrongType, "null")

@@ -137,9 +137,9 @@ func TestFieldsThatAreCounted(t *testing.T) {
 	for field, want := range map[string]string{
 		"account_update": "account", "account_alerts": "account", "account_review_update": "account", "business_capability_update": "account",
 		"phone_number_quality_update": "account", "phone_number_name_update": "account", "phone_number_colour_update": "account",
-		"security": "account", "flows": "account", "user_preferences": "account",
+		"security": "account", "flows": "account",
 		"smb_message_echoes": "echo", "history": "echo", "smb_app_state_sync": "echo",
-		"messages": "", "message_template_status_update": "", "phone_number": "", "": "", "smell_update": "",
+		"messages": "", "message_template_status_update": "", "user_preferences": "", "phone_number": "", "": "", "smell_update": "",
 	} {
 		if got := cloudapi.IgnoredField(field); got != want {
 			t.Errorf("%s: %q, want %q", field, got, want)

@@ -27,7 +27,8 @@ func down(reason, cause string) Rule {
 
 // codes are Meta's (providers.md 2.6; developers.facebook.com, "Error codes").
 // 131053, a file that Meta cannot take, counts as refused: the same file fails
-// again. 131050 concerns marketing alone: the person still wants the rest.
+// again. 131050 concerns marketing alone: the person still wants the rest, and what
+// they want is kept, as of a preference that says so.
 var codes = map[int]Rule{
 	0:      down("token_refused", desk.WaitCredential),
 	2:      later("provider_error", desk.WaitUnavailable),
@@ -52,7 +53,7 @@ var codes = map[int]Rule{
 	131047: refused("outside_window"),
 	131048: later("spam_limited", desk.WaitRateLimited),
 	131049: refused("marketing_limit"),
-	131050: refused("marketing_opted_out"),
+	131050: refused(desk.ReasonOptedOutMarketing),
 	131051: refused("unsupported_type"),
 	131053: refused("media_refused"),
 	131056: {Verdict: channel.Later, Reason: "pair_limited", Cause: desk.WaitPair, Pair: true},

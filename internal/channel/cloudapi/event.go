@@ -43,8 +43,8 @@ func (e *Event) Need(v strictjson.Value, missing string) string {
 	case strictjson.String:
 		s, _ := v.Text()
 		return s
-	case strictjson.Ambiguous:
-		e.Fail(channel.RejectAmbiguous)
+	case strictjson.Ambiguous, strictjson.Long:
+		e.Part(v)
 	case strictjson.Missing, strictjson.Null:
 		e.Fail(missing)
 	default:
@@ -63,10 +63,13 @@ func (e *Event) Word(v strictjson.Value, missing string) string {
 }
 
 // Part passes on a part of the event that we can do without, unless its key is
-// ambiguous.
+// ambiguous or it is too long: what is read is read whole or not at all.
 func (e *Event) Part(v strictjson.Value) strictjson.Value {
-	if v.Kind() == strictjson.Ambiguous {
+	switch v.Kind() {
+	case strictjson.Ambiguous:
 		e.Fail(channel.RejectAmbiguous)
+	case strictjson.Long:
+		e.Fail(channel.RejectTooLong)
 	}
 	return v
 }

@@ -75,3 +75,14 @@ func Category(s string) string {
 	}
 	return CutRunes(s, MaxCode)
 }
+
+// MaxBody is how many characters of a listed template's body are kept: none of ours
+// has as many, so that one that is cut is never taken for ours.
+const MaxBody = 4 * 1024
+
+// Unreadable is the error of a list that held templates which cannot be identified
+// or have no state. They were left out, so that the list is not whole.
+func Unreadable() *channel.Error {
+	const reason = "template_unreadable"
+	return &channel.Error{Verdict: channel.Later, Code: reason, Reason: reason, Cause: desk.WaitUnavailable}
+}

@@ -163,13 +163,12 @@ const (
 )
 
 // IgnoredField is the kind under which a change is counted that holds neither
-// messages nor statuses nor a template; empty: its field is not known.
-// user_preferences, a consent to marketing alone, is among them.
+// messages nor statuses nor a template nor preferences; empty: its field is not known.
 func IgnoredField(field string) string {
 	switch field {
 	case "account_update", "account_alerts", "account_review_update", "account_settings_update",
 		"business_capability_update", "business_status_update", "phone_number_quality_update", "phone_number_name_update",
-		"security", "flows", "user_preferences", "message_template_components_update":
+		"security", "flows", "message_template_components_update":
 		return IgnoredAccount
 	case "smb_message_echoes", "smb_app_state_sync", "history":
 		return IgnoredEcho
@@ -178,6 +177,28 @@ func IgnoredField(field string) string {
 		return IgnoredAccount
 	}
 	return ""
+}
+
+// FieldPreferences is the field of a change with a person's wishes, in an array of
+// the same name (Meta, "user_preferences webhook reference").
+const FieldPreferences = "user_preferences"
+
+// Preference reads an element of user_preferences: whether its person wants marketing
+// messages from the number of the change. Its time is zero if it has none. Another
+// category or wish than Meta documents is unknown: nobody's will is guessed.
+func (e *Event) Preference(v strictjson.Value) desk.Consent {
+	e.Object(v, channel.RejectWrongType)
+	c := desk.Consent{Scope: desk.ScopeMarketing, At: e.Time(v.Get("timestamp"))}
+	category, wish := e.Word(v.Get("category"), channel.RejectUnknownEvent), e.Word(v.Get("value"), channel.RejectUnknownEvent)
+	if c.OptedIn = wish == "resume"; category != "marketing_messages" || !c.OptedIn && wish != "stop" {
+		e.Fail(channel.RejectUnknownEvent)
+	}
+	who := v.Get("wa_id")
+	if scoped := v.Get("user_id"); who.Kind() == strictjson.Missing || blank(who) && !blank(scoped) { // a hidden number
+		who = scoped
+	}
+	c.Person = e.Person(who)
+	return c
 }
 
 // The words of desk.Verdict.Event.
@@ -258,10 +279,10 @@ func (e *Event) Category(v *desk.Verdict, changed, announced strictjson.Value) {
 	v.Reason = ReasonAnnounced
 }
 
-// Settle makes a verdict's words fit to be kept: the state in lower case and never
-// empty, the reason short.
+// Settle makes a verdict's words fit to be kept: the state as desk.ProviderWord has it
+// and never empty, the reason short.
 func (e *Event) Settle(v *desk.Verdict) {
-	if v.State = strings.ToLower(strings.TrimSpace(v.State)); v.State == "" {
+	if v.State = desk.ProviderWord(v.State); v.State == "" {
 		e.Fail(channel.RejectWrongType)
 	}
 	v.Reason = CutRunes(v.Reason, MaxWords)

@@ -33,12 +33,12 @@ func (p Provider) call(ctx context.Context, a channel.Account, method, path, con
 }
 
 // refusal reads an answer that is none of success. Its code decides, then its
-// words, then the status: Gupshup reports errors with status 200 too. private is
-// what no reason may repeat.
-func (p Provider) refusal(got httpsend.Answer, a channel.Account, private ...string) *channel.Error {
+// words, then the status: Gupshup reports errors with status 200 too. asked is what
+// the request said, which the words may repeat; private is what no reason may repeat.
+func (p Provider) refusal(got httpsend.Answer, a channel.Account, asked string, private ...string) *channel.Error {
 	private = append([]string{a.Credentials.APIKey, a.Credentials.PartnerToken}, private...)
 	code, said := explanation(got.Body)
-	known, r, found := find(code, said)
+	known, r, found := find(code, said, asked)
 	if code == "" && got.Status >= 500 { // a gateway's page: its words are not Gupshup's
 		found = false
 	}

@@ -95,31 +95,43 @@ func lookup(code string) (cloudapi.Rule, bool) {
 // …", or as Meta writes it, "(#131056) …".
 var codeInWords = regexp.MustCompile(`^\s*\(?#?(\d{3,6})\)?(?:[\s:.,-]|$)`)
 
-// find is the rule for an error with a code, with words, or with both.
-func find(code, text string) (string, cloudapi.Rule, bool) {
+// find is the rule for an error with a code, with words, or with both. Words that
+// stand in asked too, which is what the request said, prove nothing: they may be its
+// own, repeated.
+func find(code, text, asked string) (string, cloudapi.Rule, bool) {
 	if r, ok := lookup(code); ok {
 		return code, r, true
 	}
-	if m := codeInWords.FindStringSubmatch(text); m != nil && code == "" {
+	if code != "" {
+		return code, cloudapi.Rule{}, false
+	}
+	if m := codeInWords.FindStringSubmatch(text); m != nil && !strings.Contains(asked, m[0]) {
 		if r, ok := lookup(m[1]); ok {
 			return m[1], r, true
 		}
 	}
-	lower := strings.ToLower(text)
 	for _, w := range words {
-		if code == "" && strings.Contains(lower, w.text) {
+		if says(text, w.text, asked) {
 			r, ok := lookup(w.code)
 			return w.code, r, ok
 		}
 	}
-	return code, cloudapi.Rule{}, false
+	return "", cloudapi.Rule{}, false
 }
+
+// says tells whether a piece, in lower case, stands in text and not in asked.
+func says(text, piece, asked string) bool {
+	return strings.Contains(folded(text), piece) && !strings.Contains(folded(asked), piece)
+}
+
+// folded is s in lower case, in one line.
+func folded(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
 
 // Failure is the reason of a message that failed after it was accepted: short
 // snake-case English for a code that we know, else the provider's own words, at
 // most 200 characters, long numbers taken out; never empty.
 func Failure(code, reason string) string {
-	if _, r, ok := find(strings.TrimSpace(code), reason); ok {
+	if _, r, ok := find(strings.TrimSpace(code), reason, ""); ok {
 		return r.Reason
 	}
 	if reason = cloudapi.Clean(reason); reason != "" {

@@ -25,20 +25,25 @@ const (
 // templates, or an empty one. A template may come twice, when others are added or
 // removed meanwhile.
 func (p Provider) List(ctx context.Context, a channel.Account, each func([]channel.Listed) error) error {
-	for n := 0; ; n++ {
-		page, err := p.page(ctx, a, n, pageSize)
-		switch {
-		case err != nil:
+	for n, whole := 0, true; ; n++ {
+		page, size, err := p.page(ctx, a, n, pageSize)
+		if err != nil {
 			return err
-		case len(page) == 0:
-			return nil
-		case n == maxPages:
+		}
+		if n == maxPages && size > 0 {
 			return &channel.Error{Verdict: channel.Refused, Code: "too_many_templates", Reason: "too_many_templates"}
 		}
-		if err := each(page); err != nil {
-			return err
+		if len(page) > 0 {
+			if err := each(page); err != nil {
+				return err
+			}
 		}
-		if len(page) < pageSize {
+		whole = whole && len(page) == size
+		switch {
+		case size == pageSize:
+		case !whole:
+			return cloudapi.Unreadable()
+		default:
 			return nil
 		}
 	}
@@ -46,7 +51,7 @@ func (p Provider) List(ctx context.Context, a channel.Account, each func([]chann
 
 // Check implements channel.Provider with the smallest page of the list.
 func (p Provider) Check(ctx context.Context, a channel.Account) error {
-	_, err := p.page(ctx, a, 0, 1)
+	_, _, err := p.page(ctx, a, 0, 1)
 	switch {
 	case err == nil:
 		return nil
@@ -57,20 +62,21 @@ func (p Provider) Check(ctx context.Context, a channel.Account) error {
 	return err
 }
 
-// page is one page of the list, bounded by ctx and 20 s.
-func (p Provider) page(ctx context.Context, a channel.Account, n, size int) ([]channel.Listed, *channel.Error) {
+// page is what can be read of one page of the list, bounded by ctx and 20 s, and how
+// many templates the page has.
+func (p Provider) page(ctx context.Context, a channel.Account, n, most int) (list []channel.Listed, size int, bad *channel.Error) {
 	if a.Channel.AppID == "" || a.Credentials.APIKey == "" {
-		return nil, httpsend.Unconfigured()
+		return nil, 0, httpsend.Unconfigured()
 	}
 	ctx, cancel := context.WithTimeout(ctx, httpsend.Timeout)
 	defer cancel()
-	path := templatesPath(a) + "?pageNo=" + strconv.Itoa(n) + "&pageSize=" + strconv.Itoa(size)
+	path := templatesPath(a) + "?pageNo=" + strconv.Itoa(n) + "&pageSize=" + strconv.Itoa(most)
 	got, bad := p.call(ctx, a, http.MethodGet, path, "", nil, maxPage)
 	if bad != nil {
-		return nil, httpsend.Harmless(bad)
+		return nil, 0, httpsend.Harmless(bad)
 	}
-	list, bad := p.listed(got, a)
-	return list, httpsend.Harmless(bad)
+	list, size, bad = p.listed(got, a)
+	return list, size, httpsend.Harmless(bad)
 }
 
 // templatesPath is where an account's templates are requested and listed.
@@ -78,29 +84,25 @@ func templatesPath(a channel.Account) string {
 	return "/wa/app/" + url.PathEscape(a.Channel.AppID) + "/template"
 }
 
-// listed reads a page. One of its templates that cannot be identified, or whose
-// state is missing, breaks it: a template must not seem to be gone because it was
-// not understood.
-func (p Provider) listed(got httpsend.Answer, a channel.Account) ([]channel.Listed, *channel.Error) {
+// listed reads a page, of size templates. Those that cannot be identified, or whose
+// state is missing, are not in list.
+func (p Provider) listed(got httpsend.Answer, a channel.Account) (list []channel.Listed, size int, bad *channel.Error) {
 	doc, _ := strictjson.Parse(got.Body)
 	status, _ := doc.Get("status").Text()
 	if !got.OK() || status == "error" {
-		return nil, p.refusal(got, a)
+		return nil, 0, p.refusal(got, a, "")
 	}
-	broken := httpsend.Unknown(strconv.Itoa(got.Status))
 	templates := doc.Get("templates")
 	if got.Cut || status != "success" || templates.Kind() != strictjson.Array {
-		return nil, broken
+		return nil, 0, httpsend.Unknown(strconv.Itoa(got.Status))
 	}
-	list := make([]channel.Listed, 0, templates.Len())
+	list = make([]channel.Listed, 0, templates.Len())
 	for v := range templates.Elems() {
-		t := listedTemplate(v)
-		if t.ProviderID == "" || t.State == "" {
-			return nil, broken
+		if t := listedTemplate(v); t.ProviderID != "" && t.State != "" {
+			list = append(list, t)
 		}
-		list = append(list, t)
 	}
-	return list, nil
+	return list, templates.Len(), nil
 }
 
 // listedTemplate reads a template as Gupshup describes it, in lists and in the
@@ -118,6 +120,7 @@ func listedTemplate(v strictjson.Value) channel.Listed {
 		State:      word(text("status")),
 		Reason:     cloudapi.Clean(text("reason")),
 		Quality:    word(text("quality")),
+		Type:       word(text("templateType")),
 	}
 	if len(t.ProviderID) > cloudapi.MaxID {
 		t.ProviderID = ""
@@ -125,21 +128,36 @@ func listedTemplate(v strictjson.Value) channel.Listed {
 	if strings.EqualFold(t.Reason, "none") {
 		t.Reason = ""
 	}
-	if next := announced(v.Get("containerMeta")); next != t.Category {
-		t.NextCategory = next
+	meta := inside(v.Get("containerMeta"))
+	if next, _ := meta.Get("correctCategory").Text(); cloudapi.Category(next) != t.Category {
+		t.NextCategory = cloudapi.Category(next)
 	}
+	body, _ := meta.Get("data").Text()
+	if body == "" {
+		body = withoutButtons(text("data"))
+	}
+	t.Body = cloudapi.CutRunes(body, cloudapi.MaxBody)
 	return t
 }
 
 // word is a state or quality of Gupshup's.
 func word(s string) string { return cloudapi.CutRunes(strings.ToLower(s), cloudapi.MaxCode) }
 
-// announced is the category that a template will have. containerMeta is JSON
-// inside a string; an object will do.
-func announced(meta strictjson.Value) string {
-	if inside, ok := meta.Text(); ok {
-		meta, _ = strictjson.Parse([]byte(inside))
+// inside is the JSON that containerMeta holds in a string; an object will do.
+func inside(meta strictjson.Value) strictjson.Value {
+	if text, ok := meta.Text(); ok {
+		meta, _ = strictjson.Parse([]byte(text))
 	}
-	next, _ := meta.Get("correctCategory").Text()
-	return cloudapi.Category(next)
+	return meta
+}
+
+// withoutButtons is what data says before the buttons, which stand behind the text as
+// " | [Sí] | [Ver,https://…]". A header and a footer are lines of data as the body is:
+// a template that has one reads as another than ours, which have none. containerMeta's
+// data is the body alone (partner-docs.gupshup.io, "Create Template").
+func withoutButtons(data string) string {
+	if text, _, ok := strings.Cut(data, " | ["); ok && strings.HasSuffix(data, "]") {
+		return text
+	}
+	return data
 }

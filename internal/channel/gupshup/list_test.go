@@ -3,6 +3,7 @@ package gupshup_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -135,12 +136,6 @@ func TestListThatIsNotWhole(t *testing.T) {
 		{"a list that is none", body(200, `{"status":"success","templates":{}}`), odd},
 		{"a list in two spellings", body(200, `{"status":"success","templates":[],"Templates":[]}`), odd},
 		{"a list without success", body(200, `{"templates":[]}`), odd},
-		{"a template without id", body(200, `{"status":"success","templates":[{"id":"a","status":"APPROVED"},{"status":"APPROVED"}]}`), odd},
-		{"a template with a blank id", body(200, `{"status":"success","templates":[{"id":" ","status":"APPROVED"}]}`), odd},
-		{"a template whose id is a number", body(200, `{"status":"success","templates":[{"id":7,"status":"APPROVED"}]}`), odd},
-		{"a template without state", body(200, `{"status":"success","templates":[{"id":"a"}]}`), odd},
-		{"a template whose state is null", body(200, `{"status":"success","templates":[{"id":"a","status":null}]}`), odd},
-		{"a template that is none", body(200, `{"status":"success","templates":["a"]}`), odd},
 		{"more than a page may be", body(200, `{"status":"success","templates":[]}`+strings.Repeat(" ", 8<<20-34)), odd},
 		{"an answer that breaks off", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
@@ -165,6 +160,61 @@ func TestListThatIsNotWhole(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOneOddTemplateHidesNoOther: R5, one that cannot be identified, or whose state is
+// not told, is left out. What stands beside it and behind it is given, and then the
+// list is not whole: nothing must seem to be gone because it was not understood.
+func TestOneOddTemplateHidesNoOther_R5(t *testing.T) {
+	want := &channel.Error{Verdict: channel.Later, Code: "template_unreadable", Reason: "template_unreadable", Cause: desk.WaitUnavailable}
+	for why, item := range map[string]string{
+		"no id":                  `{"status":"APPROVED"}`,
+		"a blank id":             `{"id":" ","status":"APPROVED"}`,
+		"an id that is a number": `{"id":7,"status":"APPROVED"}`,
+		"an id that is too long": `{"id":"` + strings.Repeat("i", 513) + `","status":"APPROVED"}`,
+		"two ids":                `{"id":"a","Id":"b","status":"APPROVED"}`,
+		"no state":               `{"id":"a","elementName":"n","languageCode":"es"}`,
+		"a state that is null":   `{"id":"a","elementName":"n","languageCode":"es","status":null}`,
+		"a blank state":          `{"id":"a","status":" "}`,
+		"no template":            `"a"`,
+		"null":                   `null`,
+	} {
+		for place, at := range map[string]int{"on the first page": 7, "on a later one": 123, "the last": 230} {
+			t.Run(why+" "+place, func(t *testing.T) {
+				items := gupshuptest.Items(231)
+				items[at] = gupshuptest.ListItem{ID: "odd"}
+				replaced := string(gupshuptest.Page(items, at/100, 100))
+				mark := string(gupshuptest.Page(items[at:at+1], 0, 1))
+				mark = mark[strings.Index(mark, "[")+1 : strings.LastIndex(mark, "]")]
+				got := readAll(t, func(w http.ResponseWriter, page, size int) {
+					if page == at/100 {
+						io.WriteString(w, strings.Replace(replaced, mark, item, 1))
+						return
+					}
+					w.Write(gupshuptest.Page(items, page, size))
+				})
+				if diff := cmp.Diff(want, asError(t, got.err)); diff != "" {
+					t.Errorf("-want +got\n%s", diff)
+				}
+				if len(got.pages) != 3 || len(got.ids) != 230 {
+					t.Errorf("asked %v, %d templates", got.pages, len(got.ids))
+				}
+			})
+		}
+	}
+	t.Run("a full page of them is not the end", func(t *testing.T) {
+		items := gupshuptest.Items(130)
+		got := readAll(t, func(w http.ResponseWriter, page, size int) {
+			if page == 0 {
+				fmt.Fprintf(w, `{"status":"success","templates":[%s]}`, strings.TrimSuffix(strings.Repeat("{},", size), ","))
+				return
+			}
+			w.Write(gupshuptest.Page(items, page, size))
+		})
+		if diff := cmp.Diff(want, asError(t, got.err)); diff != "" || len(got.ids) != 30 {
+			t.Errorf("%d templates\n%s", len(got.ids), diff)
+		}
+	})
 }
 
 // TestListWhileItChanges: what Gupshup itself says of the end counts; a template
@@ -224,7 +274,7 @@ func TestListed(t *testing.T) {
 		want channel.Listed
 	}{
 		{"all there is", `{"id":" t ","appId":"x","elementName":"n","languageCode":"en_US","category":"MARKETING","status":"REJECTED","reason":"INVALID_FORMAT","quality":"GREEN","createdOn":1671619377053,"containerMeta":"{\"data\":\"x\"}"}`,
-			channel.Listed{ProviderID: "t", Name: "n", Language: "en_US", Category: "marketing", State: "rejected", Reason: "INVALID_FORMAT", Quality: "green"}},
+			channel.Listed{ProviderID: "t", Name: "n", Language: "en_US", Category: "marketing", State: "rejected", Reason: "INVALID_FORMAT", Quality: "green", Body: "x"}},
 		{"the least", `{"id":"t","status":"APPROVED"}`, channel.Listed{ProviderID: "t", State: "approved"}},
 		{"words nobody knows stay", `{"id":"t","status":"DESACTIVATED","category":"TICKET_UPDATE"}`, channel.Listed{ProviderID: "t", State: "desactivated", Category: "TICKET_UPDATE"}},
 		{"a state as long as we keep", `{"id":"t","status":"` + strings.Repeat("X", 32) + `"}`, channel.Listed{ProviderID: "t", State: strings.Repeat("x", 32)}},
@@ -238,7 +288,16 @@ func TestListed(t *testing.T) {
 			channel.Listed{ProviderID: "t", State: "a", Category: "utility", NextCategory: "marketing"}},
 		{"the one it has is none", `{"id":"t","status":"a","category":"UTILITY","containerMeta":"{\"correctCategory\":\"UTILITY\"}"}`, channel.Listed{ProviderID: "t", State: "a", Category: "utility"}},
 		{"what cannot be read announces nothing", `{"id":"t","status":"a","containerMeta":"{\"correctCategory\":"}`, channel.Listed{ProviderID: "t", State: "a"}},
-		{"odd types cost nothing", `{"id":"t","status":"a","elementName":7,"languageCode":[],"category":{},"reason":null,"quality":true,"containerMeta":7}`, channel.Listed{ProviderID: "t", State: "a"}},
+		{"odd types cost nothing", `{"id":"t","status":"a","elementName":7,"languageCode":[],"category":{},"reason":null,"quality":true,"containerMeta":7,"data":{},"templateType":[]}`, channel.Listed{ProviderID: "t", State: "a"}},
+		{"a body stands by itself in containerMeta, among header, footer and buttons in data",
+			`{"id":"t","status":"a","templateType":"TEXT","containerMeta":"{\"data\":\"Hola {{1}},\\n¿sí?\",\"header\":\"H\",\"footer\":\"F\"}","data":"H\nHola {{1}},\n¿sí?\nF | [Sí] | [Ver,https://x.example]"}`,
+			channel.Listed{ProviderID: "t", State: "a", Type: "text", Body: "Hola {{1}},\n¿sí?"}},
+		{"without it data is read", `{"id":"t","status":"a","templateType":"IMAGE","data":"Hola {{1}}"}`, channel.Listed{ProviderID: "t", State: "a", Type: "image", Body: "Hola {{1}}"}},
+		{"to its buttons", `{"id":"t","status":"a","templateType":"VIDEO","containerMeta":"{}","data":"Hola | [no | [Sí] | [No]"}`, channel.Listed{ProviderID: "t", State: "a", Type: "video", Body: "Hola"}},
+		{"a text that ends otherwise has none", `{"id":"t","status":"a","data":"Hola | [no"}`, channel.Listed{ProviderID: "t", State: "a", Body: "Hola | [no"}},
+		{"a type nobody knows stays", `{"id":"t","status":"a","templateType":"CAROUSEL"}`, channel.Listed{ProviderID: "t", State: "a", Type: "carousel"}},
+		{"a body as long as we keep", `{"id":"t","status":"a","data":"` + strings.Repeat("ñ", 4096) + `"}`, channel.Listed{ProviderID: "t", State: "a", Body: strings.Repeat("ñ", 4096)}},
+		{"a longer one is cut", `{"id":"t","status":"a","data":"` + strings.Repeat("ñ", 4097) + `"}`, channel.Listed{ProviderID: "t", State: "a", Body: strings.Repeat("ñ", 4096)}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.why, func(t *testing.T) {

@@ -135,6 +135,34 @@ func TestNotNeededFieldsCostNothing(t *testing.T) {
 	}
 }
 
+// TestTheGoodOnesCount: what is too long costs itself alone, and where nobody reads
+// it nothing.
+func TestTheGoodOnesCount_T8(t *testing.T) {
+	long := strings.Repeat("x", channel.MaxString+1)
+	good := func(id string) []byte { return ana.V3(id, at, gupshuptest.Text("x")) }
+	nameless := ana
+	nameless.Name = long
+	for why, tc := range map[string]struct {
+		bad    []byte
+		events int
+		want   string
+	}{
+		"a text that is too long":      {ana.V3("w", at, gupshuptest.Text(long)), 2, channel.RejectTooLong},
+		"an id that is too long":       {ana.V3(long, at, gupshuptest.Text("x")), 2, channel.RejectTooLong},
+		"a caption that is too long":   {ana.V3("w", at, desk.Content{Type: desk.Image, Text: long, Media: &desk.Media{ID: "m"}}), 2, channel.RejectTooLong},
+		"a name that is too long":      {nameless.V3("w", at, gupshuptest.Text("x")), 3, ""},
+		"a postback, in a list's row":  {ana.V3("w", at, gupshuptest.ListReply("Row", long)), 2, channel.RejectTooLong},
+		"a field that nobody looks at": {[]byte(`{"entry":[{"note":"` + long + `","changes":[{"value":{"messages":[{"from":"49","id":"w","type":"text","text":{"body":"x"}}]}}]}]}`), 3, ""},
+	} {
+		t.Run(why, func(t *testing.T) {
+			got := channeltest.Parse(t, provider(), demo, gupshuptest.V3Batch(good("1"), tc.bad, good("2")))
+			if got.Rejected != tc.want || len(got.Messages) != tc.events {
+				t.Errorf("%d messages and %q, want %d and %q", len(got.Messages), got.Rejected, tc.events, tc.want)
+			}
+		})
+	}
+}
+
 func TestRejectionCodes(t *testing.T) {
 	const v2 = `{"type":"message","timestamp":%,"payload":{"id":"w","source":"49","type":"text","payload":{"text":"x"},"sender":{"phone":"49"}}}`
 	stamp := func(s string) string { return strings.Replace(v2, "%", s, 1) }

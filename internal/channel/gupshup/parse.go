@@ -213,7 +213,12 @@ func (r *reader) v2User(payload, sent strictjson.Value) {
 		e.Fail(channel.RejectUnknownEvent)
 	}
 	c.Person = e.Person(payload.Get("phone"))
-	if r.refused(&e) {
+	r.consent(&e, c)
+}
+
+// consent adds a consent that has been read.
+func (r *reader) consent(e *cloudapi.Event, c desk.Consent) {
+	if r.refused(e) {
 		return
 	}
 	if c.At.IsZero() {

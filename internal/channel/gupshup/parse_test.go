@@ -3,7 +3,6 @@ package gupshup_test
 import (
 	"encoding/json"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"buzon/internal/channel/gupshup"
 	"buzon/internal/channel/gupshup/gupshuptest"
 	"buzon/internal/desk"
+	"buzon/internal/fuzztest"
 )
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -202,6 +202,28 @@ func TestStatusesThatAreNoStepAreCounted(t *testing.T) {
 	}
 }
 
+// preference is Meta's word for a person's word on marketing.
+func preference(wish string) map[string]any {
+	return map[string]any{"user_preferences": []any{map[string]any{
+		"wa_id": "491700000001", "category": "marketing_messages", "value": wish, "timestamp": at.Unix(),
+	}}}
+}
+
+// Meta's words for what a person wants, should Gupshup pass them on.
+func TestConsentToMarketing(t *testing.T) {
+	for wish, in := range map[string]bool{"stop": false, "resume": true} {
+		got := channeltest.Parse(t, provider(), demo, gupshuptest.V3(demo, "user_preferences", preference(wish)))
+		want := channel.Batch{Consents: []desk.Consent{{Person: "491700000001", Scope: desk.ScopeMarketing, OptedIn: in, At: at}}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", wish, diff)
+		}
+	}
+	got := channeltest.Parse(t, provider(), demo, gupshuptest.V3(demo, "user_preferences", preference("maybe")))
+	if got.Rejected != channel.RejectUnknownEvent {
+		t.Errorf("%+v", got)
+	}
+}
+
 // everyBody is one body of every kind that a builder makes, for its channel.
 func everyBody(ch desk.Channel) map[string][]byte {
 	p := gupshuptest.Phone{Channel: ch, Number: "491700000001", Name: "Ana"}
@@ -212,6 +234,7 @@ func everyBody(ch desk.Channel) map[string][]byte {
 		"v2 status":   gupshuptest.V2Status(ch, s),
 		"v3 status":   gupshuptest.V3Status(ch, s),
 		"consent":     gupshuptest.Consent(ch, "49", true, at),
+		"v3 consent":  gupshuptest.V3(ch, "user_preferences", preference("stop")),
 		"template":    gupshuptest.Template(ch, desk.Verdict{ProviderID: "t", Event: "status-update", State: "approved", At: at}),
 		"billing":     gupshuptest.Billing(ch, s),
 		"onboarding":  gupshuptest.Onboarding(ch, at),
@@ -274,11 +297,8 @@ func TestPingsPassWhateverAppTheyName(t *testing.T) {
 
 func TestT8EventsAtBothEdges(t *testing.T) {
 	batch := func(n int) []byte {
-		bodies := make([][]byte, n)
-		for i := range bodies {
-			bodies[i] = ana.V3(fmt.Sprintf("wamid.%d", i), at, gupshuptest.Text("x"))
-		}
-		return gupshuptest.V3Batch(bodies...)
+		const entry = `{"changes":[{"value":{"messages":[{"from":"49","id":"w","type":"text","text":{"body":"x"}}]}}]}`
+		return []byte(`{"entry":[` + entry + strings.Repeat(","+entry, n-1) + `]}`)
 	}
 	one := func(n int) []byte {
 		m := strings.Repeat(`{"from":"49","id":"w","type":"text","text":{"body":"x"}},`, n-1) + `{"id":"w","gs_id":"s","recipient_id":"49","status":"sent"}`
@@ -287,10 +307,10 @@ func TestT8EventsAtBothEdges(t *testing.T) {
 	}
 	for name, body := range map[string]func(int) []byte{"in many entries": batch, "in one change": one} {
 		t.Run(name, func(t *testing.T) {
-			if got := channeltest.Parse(t, provider(), demo, body(channel.MaxEvents)); channeltest.Events(got) != channel.MaxEvents || got.Rejected != "" {
+			if got := provider().Parse(demo, body(channel.MaxEvents)); channeltest.Events(got) != channel.MaxEvents || got.Rejected != "" {
 				t.Errorf("%d events, code %q", channeltest.Events(got), got.Rejected)
 			}
-			got := channeltest.Parse(t, provider(), demo, body(channel.MaxEvents+1))
+			got := provider().Parse(demo, body(channel.MaxEvents+1))
 			if diff := cmp.Diff(channel.Batch{Rejected: channel.RejectTooMany}, got); diff != "" {
 				t.Error(diff)
 			}
@@ -357,17 +377,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(gupshuptest.Ping(at))
 	f.Add([]byte(`{"entry":[{"changes":[{"value":{"messages":[{},{"from":"49","id":"w","type":"interactive","interactive":{"type":"nfm_reply","nfm_reply":{"response_json":"[1]"}}}]}}]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		start := time.Now()
-		provider().Parse(demo, body)
-		if d := time.Since(start); d > time.Second {
-			t.Errorf("took %s for %d bytes", d, len(body))
-		}
-		runtime.ReadMemStats(&after)
-		if used, most := after.TotalAlloc-before.TotalAlloc, uint64(512*len(body)+256<<10); used > most {
-			t.Errorf("%d bytes allocated for a body of %d", used, len(body))
-		}
+		fuzztest.Limit{Memory: 256 << 10, PerByte: 512}.Check(t, len(body), func() { provider().Parse(demo, body) })
 		channeltest.Parse(t, provider(), demo, body)
 	})
 }
@@ -375,7 +385,8 @@ func FuzzParse(f *testing.F) {
 // TestT8HostileShapesStayQuick guards against work that grows with the square of the
 // body, which takes minutes; the limit leaves room for a slow machine.
 func TestT8HostileShapesStayQuick(t *testing.T) {
-	const size, limit = 1 << 20, 5 * time.Second
+	const size = 1 << 20
+	limit := fuzztest.Limit{Time: 5 * time.Second, Memory: 256 << 10, PerByte: 512}
 	keys := func() string {
 		var b strings.Builder
 		for i := 0; b.Len() < size/2; i++ {
@@ -383,21 +394,18 @@ func TestT8HostileShapesStayQuick(t *testing.T) {
 		}
 		return b.String()
 	}()
-	messages := strings.Repeat(`{"from":"49","id":"w","type":"text","text":{"body":"x"}},`, 999)
+	messages := strings.Repeat(`{"from":"49","id":"w","type":"text","text":{"body":"x"}},`, channel.MaxEvents-1)
 	bodies := map[string]string{
 		"many contacts":                `{"entry":[{"changes":[{"value":{"contacts":[` + strings.Repeat(`{"wa_id":"1"},`, size/30) + `{}],"messages":[` + messages[:len(messages)-1] + `]}}]}]}`,
 		"many keys beside messages":    `{"entry":[{"changes":[{"value":{` + keys + `"messages":[` + messages[:len(messages)-1] + `]}}]}]}`,
-		"many keys beside the changes": `{"entry":[{` + keys + `"changes":[` + strings.Repeat(`{"value":{"errors":[]}},`, 998) + `{}]}]}`,
+		"many keys beside the changes": `{"entry":[{` + keys + `"changes":[` + strings.Repeat(`{"value":{"errors":[]}},`, channel.MaxEvents-2) + `{}]}]}`,
 		"many empty entries":           `{"entry":[` + strings.Repeat(`{},`, size/3) + `{}]}`,
 		"many numbers":                 `{"entry":[` + strings.Repeat(`0,`, size/2) + `0]}`,
 	}
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
-			b := provider().Parse(demo, []byte(body))
-			if d := time.Since(start); d > limit {
-				t.Errorf("took %s", d)
-			}
+			var b channel.Batch
+			limit.Check(t, len(body), func() { b = provider().Parse(demo, []byte(body)) })
 			for _, wrong := range channeltest.Invariants(b) {
 				t.Error(wrong)
 			}

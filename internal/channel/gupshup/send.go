@@ -39,7 +39,7 @@ func (p Provider) sent(got httpsend.Answer, a channel.Account, to string) (strin
 	doc, _ := strictjson.Parse(got.Body)
 	status, _ := doc.Get("status").Text()
 	if !got.OK() || status == "error" {
-		return "", p.refusal(got, a, to)
+		return "", p.refusal(got, a, "", to)
 	}
 	id, _ := doc.Get("messageId").Text()
 	if id = strings.TrimSpace(id); id == "" || len(id) > cloudapi.MaxID || status != "submitted" && status != "success" {

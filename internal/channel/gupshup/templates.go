@@ -50,11 +50,20 @@ func (p Provider) Submit(ctx context.Context, a channel.Account, t desk.Template
 	if bad != nil {
 		return channel.Listed{}, bad
 	}
-	listed, bad := p.submitted(got, a, t)
+	listed, bad := p.submitted(got, a, t, said(fields))
 	if bad != nil {
 		return channel.Listed{}, bad
 	}
 	return listed, nil
+}
+
+// said is all that a form holds.
+func said(fields url.Values) string {
+	var all []string
+	for _, values := range fields {
+		all = append(all, values...)
+	}
+	return strings.Join(all, "\n")
 }
 
 func set(fields url.Values, key, value string) {
@@ -127,9 +136,9 @@ func filled(body string, values []string) (string, bool) {
 // already has a template of this name and language.
 var taken = []string{"already exist", "there is already"}
 
-// submitted reads the answer to a request. Only a refusal is sure to have made
-// nothing: after an error of the service the template may be there.
-func (p Provider) submitted(got httpsend.Answer, a channel.Account, t desk.Template) (channel.Listed, *channel.Error) {
+// submitted reads the answer to a request that said asked. Only a refusal is sure to
+// have made nothing: after an error of the service the template may be there.
+func (p Provider) submitted(got httpsend.Answer, a channel.Account, t desk.Template, asked string) (channel.Listed, *channel.Error) {
 	doc, unreadable := strictjson.Parse(got.Body)
 	status, _ := doc.Get("status").Text()
 	if got.OK() && status != "error" {
@@ -143,19 +152,19 @@ func (p Provider) submitted(got httpsend.Answer, a channel.Account, t desk.Templ
 		listed.State = cmp.Or(listed.State, desk.ProviderPending)
 		return listed, nil
 	}
-	code, said := explanation(got.Body)
+	code, words := explanation(got.Body)
 	for _, piece := range taken {
-		if unreadable == "" && strings.Contains(strings.ToLower(said), piece) {
+		if unreadable == "" && says(words, piece, asked) {
 			return channel.Listed{}, &channel.Error{Verdict: channel.Refused, Code: channel.CodeNameTaken, Reason: channel.CodeNameTaken}
 		}
 	}
-	e := p.refusal(got, a)
+	e := p.refusal(got, a, asked)
 	switch {
 	case e.Verdict == channel.Later && e.Cause == desk.WaitUnavailable:
 		return channel.Listed{}, httpsend.Unknown(e.Code)
 	case e.Cause == desk.WaitWallet && code == "" && got.Status != http.StatusPaymentRequired:
 		// A request costs nothing; its words may repeat the template's own.
-		return channel.Listed{}, &channel.Error{Verdict: channel.Refused, Code: strconv.Itoa(got.Status), Reason: cloudapi.Clean(said, a.Credentials.APIKey, a.Credentials.PartnerToken)}
+		return channel.Listed{}, &channel.Error{Verdict: channel.Refused, Code: strconv.Itoa(got.Status), Reason: cloudapi.Clean(words, a.Credentials.APIKey, a.Credentials.PartnerToken)}
 	}
 	return channel.Listed{}, e
 }

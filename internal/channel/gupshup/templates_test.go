@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -140,7 +141,7 @@ func TestSubmitWritesWhatIsDocumented(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := channel.Listed{ProviderID: templateID, Name: tc.t.Name, Language: tc.t.Language, Category: tc.t.Category, State: "pending", Quality: "unknown"}
+			want := channel.Listed{ProviderID: templateID, Name: tc.t.Name, Language: tc.t.Language, Category: tc.t.Category, State: "pending", Quality: "unknown", Body: tc.t.Body, Type: tc.t.Type}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
@@ -355,4 +356,47 @@ func TestSubmitWithoutAnAnswer(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// TestRefusalInTheTemplatesWords: what may be the template's own text, repeated, says
+// nothing of the channel, nor that the name is taken; the same words count where the
+// template has none of them.
+func TestRefusalInTheTemplatesWords(t *testing.T) {
+	submit := func(status int, said string, change func(*desk.Template)) *channel.Error {
+		p := sender(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			w.Write(gupshuptest.Refused(said))
+		})
+		_, err := p.Submit(t.Context(), owner, requested(change))
+		return asError(t, err)
+	}
+	for _, tc := range []struct {
+		words, meant string
+		verdict      channel.Verdict // of the same words when they are Gupshup's
+	}{
+		{"Your account has been locked", "131031", channel.ChannelDown},
+		{"Access unauthorized", "401", channel.ChannelDown},
+		{"Authentication failed, try again", "401", channel.ChannelDown},
+		{"131031: call us", "131031", channel.ChannelDown},
+		{"You met the rate limit", "429", channel.Later},
+		{"Your order already exists", channel.CodeNameTaken, channel.Refused},
+	} {
+		for _, status := range []int{200, 400} {
+			if e := submit(status, tc.words, nil); e.Verdict != tc.verdict || e.Code != tc.meant {
+				t.Errorf("%q with %d, in Gupshup's words: %+v", tc.words, status, e)
+			}
+			for where, change := range map[string]func(*desk.Template){
+				"the text": func(x *desk.Template) { x.Body = "Hola. " + tc.words + "." },
+				"a button": func(x *desk.Template) {
+					x.Buttons = []desk.TemplateButton{{Kind: desk.ButtonQuickReply, Text: tc.words}}
+				},
+				"the label":                func(x *desk.Template) { x.DisplayName = tc.words },
+				"the text, spaced its way": func(x *desk.Template) { x.Body = strings.ReplaceAll(tc.words, " ", " \n") },
+			} {
+				if e := submit(status, tc.words, change); e.Verdict != channel.Refused || e.Code != strconv.Itoa(status) {
+					t.Errorf("%q with %d, also in %s: %+v", tc.words, status, where, e)
+				}
+			}
+		}
+	}
 }

@@ -84,7 +84,7 @@ func (p Provider) uploaded(got httpsend.Answer, a channel.Account) (desk.MediaLi
 	doc, _ := strictjson.Parse(got.Body)
 	status, _ := doc.Get("status").Text()
 	if !got.OK() || status == "error" {
-		return desk.MediaLink{}, p.refusal(got, a)
+		return desk.MediaLink{}, p.refusal(got, a, "")
 	}
 	link, _ := doc.Path("media", "url").Text()
 	id, _ := doc.Path("media", "id").Token()

@@ -58,10 +58,14 @@ func (r *reader) change(change, sent strictjson.Value) {
 		return
 	}
 	r.number(value)
+	field, _ := change.Get("field").Text()
+	if field == cloudapi.FieldPreferences {
+		r.preferences(value)
+		return
+	}
 	if r.full() {
 		return
 	}
-	field, _ := change.Get("field").Text()
 	switch {
 	case field == "billing-event" || value.Get("billing").Given():
 		r.count(ignoredBilling)
@@ -83,6 +87,17 @@ func (r *reader) change(change, sent strictjson.Value) {
 		r.count(cloudapi.IgnoredError)
 	default:
 		r.refused(&cloudapi.Event{Bad: channel.RejectUnknownEvent})
+	}
+}
+
+// preferences reads what people want, as Meta says it.
+func (r *reader) preferences(value strictjson.Value) {
+	for v := range r.array(value, cloudapi.FieldPreferences) {
+		if r.full() {
+			return
+		}
+		var e cloudapi.Event
+		r.consent(&e, e.Preference(v))
 	}
 }
 

@@ -21,7 +21,7 @@ func FuzzAnswer(f *testing.F) {
 		p := meta.Provider{BaseURL: "http://127.0.0.1:1", Now: func() time.Time { return now }, HTTP: &http.Client{Transport: canned{status, after, body}}}
 		var sent channel.Sent
 		var err error
-		bounded(t, len(body)+16<<10, func() { sent, err = p.Send(t.Context(), account, person, hello, "ref") })
+		bounds.Check(t, len(body)+16<<10, func() { sent, err = p.Send(t.Context(), account, person, hello, "ref") })
 		if err == nil {
 			if strings.TrimSpace(sent.ProviderID) == "" || status >= 300 {
 				t.Errorf("%d %q: sent as %q", status, body, sent.ProviderID)

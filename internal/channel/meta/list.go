@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"buzon/internal/channel"
+	"buzon/internal/channel/cloudapi"
 	"buzon/internal/channel/httpsend"
 	"buzon/internal/channel/strictjson"
 )
@@ -15,12 +16,12 @@ import (
 const (
 	pageSize  = 100     // templates asked for at a time
 	maxPages  = 100     // 10,000 templates; WhatsApp allows an account 6,000
-	maxPage   = 2 << 20 // bytes of one page
+	maxPage   = 8 << 20 // bytes of one page
 	maxCursor = 4 << 10 // bytes of a cursor
 )
 
 // fields are what is asked of each template.
-const fields = "id,name,language,category,status,rejected_reason,quality_score"
+const fields = "id,name,language,category,status,rejected_reason,quality_score,components"
 
 // List implements channel.Templates. The list goes on while a page names a next
 // one, whose address is never followed: only its cursor is used. A template may come
@@ -29,29 +30,38 @@ func (p Provider) List(ctx context.Context, a channel.Account, each func([]chann
 	if a.Channel.AccountID == "" || a.Credentials.AccessToken == "" {
 		return httpsend.Unconfigured()
 	}
-	cursor := ""
+	cursor, whole := "", true
 	for range maxPages {
-		page, next, err := p.page(ctx, a, cursor)
+		got, err := p.page(ctx, a, cursor)
 		if err != nil {
 			return httpsend.Harmless(err)
 		}
-		if err := each(page); err != nil {
+		if err := each(got.list); err != nil {
 			return err
 		}
-		switch next {
-		case "":
+		whole = whole && got.whole
+		switch {
+		case got.next == "" && !whole:
+			return cloudapi.Unreadable()
+		case got.next == "":
 			return nil
-		case cursor:
+		case got.next == cursor:
 			return httpsend.Harmless(httpsend.Unknown("same_page_again"))
 		}
-		cursor = next
+		cursor = got.next
 	}
 	return &channel.Error{Verdict: channel.Refused, Code: "too_many_templates", Reason: "too_many_templates"}
 }
 
-// page is one page of the list, bounded by ctx and 20 s, and the cursor of the next;
-// empty: there is none.
-func (p Provider) page(ctx context.Context, a channel.Account, cursor string) (list []channel.Listed, next string, bad *channel.Error) {
+// page is one page of a list.
+type page struct {
+	list  []channel.Listed
+	whole bool   // nothing had to be left out of list
+	next  string // the cursor of the next page; empty: there is none
+}
+
+// page reads one page of the list, bounded by ctx and 20 s.
+func (p Provider) page(ctx context.Context, a channel.Account, cursor string) (page, *channel.Error) {
 	ctx, cancel := context.WithTimeout(ctx, httpsend.Timeout)
 	defer cancel()
 	query := url.Values{"limit": {strconv.Itoa(pageSize)}, "fields": {fields}}
@@ -60,42 +70,40 @@ func (p Provider) page(ctx context.Context, a channel.Account, cursor string) (l
 	}
 	got, bad := p.call(ctx, a, request{method: http.MethodGet, path: at(a.Channel.AccountID, "message_templates") + "?" + query.Encode(), most: maxPage})
 	if bad != nil {
-		return nil, "", bad
+		return page{}, bad
 	}
 	doc, _ := strictjson.Parse(got.Body)
 	if !got.OK() || doc.Get("error").Given() {
-		return nil, "", p.refusal(got, a)
+		return page{}, p.refusal(got, a)
 	}
-	list, next, ok := readPage(doc)
+	read, ok := readPage(doc)
 	if !ok || got.Cut {
-		return nil, "", httpsend.Unknown(strconv.Itoa(got.Status))
+		return page{}, httpsend.Unknown(strconv.Itoa(got.Status))
 	}
-	return list, next, nil
+	return read, nil
 }
 
-// readPage reads a page. One of its templates that cannot be identified, or whose
-// state is missing, breaks it: a template must not seem to be gone because it was
-// not understood. So does a next page without a cursor that leads there.
-func readPage(doc strictjson.Value) (list []channel.Listed, next string, ok bool) {
+// readPage reads a page. Templates that cannot be identified, or whose state is
+// missing, are left out. A next page without a cursor that leads there breaks it.
+func readPage(doc strictjson.Value) (read page, ok bool) {
 	data, paging := doc.Get("data"), doc.Get("paging")
 	if data.Kind() != strictjson.Array || paging.Kind() == strictjson.Ambiguous || paging.Given() && paging.Kind() != strictjson.Object {
-		return nil, "", false
+		return page{}, false
 	}
-	list = make([]channel.Listed, 0, data.Len())
+	read.list = make([]channel.Listed, 0, data.Len())
 	for v := range data.Elems() {
-		l := listed(v)
-		if l.ProviderID == "" || l.Name == "" || l.Language == "" || l.State == "" {
-			return nil, "", false
+		if l := listed(v); l.ProviderID != "" && l.Name != "" && l.Language != "" && l.State != "" {
+			read.list = append(read.list, l)
 		}
-		list = append(list, l)
 	}
+	read.whole = len(read.list) == data.Len()
 	more := paging.Get("next")
 	if more.Kind() == strictjson.Missing || more.Kind() == strictjson.Null {
-		return list, "", true
+		return read, true
 	}
 	if address, isText := more.Text(); !isText || address == "" {
-		return nil, "", false
+		return page{}, false
 	}
-	next, _ = paging.Path("cursors", "after").Text()
-	return list, next, next != "" && len(next) <= maxCursor
+	read.next, _ = paging.Path("cursors", "after").Text()
+	return read, read.next != "" && len(read.next) <= maxCursor
 }

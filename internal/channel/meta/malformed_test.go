@@ -39,6 +39,8 @@ func samples() []fragile {
 			of(message+"id", message+"interactive.type", message+"interactive.list_reply.id", message+"interactive.list_reply.title"), harmless("blank " + message + "interactive.list_reply.title")},
 		{"image", ana.Message("wamid.1", at, desk.Content{Type: desk.Image, Media: &desk.Media{ID: "m", Type: "image/png"}}), of(message + "image.id"), number},
 		{"delivered", metatest.Status{Kind: "delivered", MessageID: "wamid.O", Destination: "49", At: at}.Body(demo), of(status+"status", status+"id"), number},
+		{"marketing stopped", ana.Marketing(false, at), of(value+"user_preferences.0.wa_id", value+"user_preferences.0.category", value+"user_preferences.0.value"), number},
+		{"marketing resumed by a hidden number", hidden.Marketing(true, at), of(value+"user_preferences.0.user_id", value+"user_preferences.0.category", value+"user_preferences.0.value"), number},
 		{"template", metatest.Template(demo, verdict), []string{"object", "entry.0.id", change + "field", value + "event", value + "message_template_id"},
 			[]string{"retype to 7 entry.0.id", "retype to 7 " + value + "message_template_id"}},
 	}
@@ -98,6 +100,8 @@ func TestTheGoodOnesCount(t *testing.T) {
 		"a message of nobody":       {metatest.Phone{Channel: demo}.Message("w", at, text("x")), channel.RejectNoSender},
 		"a message for no number":   {metatest.Phone{Channel: other, Number: "49"}.Message("w", at, text("x")), channel.RejectNoID},
 		"a template without id":     {metatest.Change(demo, at, "message_template_status_update", map[string]any{"event": "APPROVED"}), channel.RejectNoID},
+		"a text that is too long":   {ana.Message("w", at, text(strings.Repeat("x", channel.MaxString+1))), channel.RejectTooLong},
+		"a state that is too long":  {metatest.Template(demo, desk.Verdict{ProviderID: "1", State: strings.Repeat("x", channel.MaxString+1), At: at}), channel.RejectTooLong},
 		"a field that nobody knows": {metatest.Change(demo, at, "smell_update", map[string]any{}), channel.RejectUnknownEvent},
 	} {
 		t.Run(why, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 // Parse implements channel.Provider. Everything stands in Changes, in the order of
 // the body; whose it is, the caller finds out, so ch is not looked at. A change with
-// messages or receipts has a Number, one with verdicts an Account. An event without
+// messages, receipts or consents has a Number, one with verdicts an Account. An event without
 // a time gets the present.
 func (p Provider) Parse(_ desk.Channel, body []byte) channel.Batch {
 	doc, reject := strictjson.Parse(body)
@@ -121,6 +121,13 @@ func (r *reader) change(account, sent, change strictjson.Value) {
 	switch {
 	case field == "messages":
 		r.value(&c, value)
+	case field == cloudapi.FieldPreferences:
+		for v := range r.elems(value.Get(field)) {
+			if r.full() {
+				return
+			}
+			r.preference(&c, v)
+		}
 	case cloudapi.TemplateField(field):
 		if !r.full() {
 			r.template(&c, field, value, sent)
@@ -131,7 +138,7 @@ func (r *reader) change(account, sent, change strictjson.Value) {
 	default:
 		r.refused(channel.RejectUnknownEvent)
 	}
-	if len(c.Messages)+len(c.Receipts)+len(c.Verdicts) > 0 {
+	if len(c.Messages)+len(c.Receipts)+len(c.Consents)+len(c.Verdicts) > 0 {
 		r.batch.Changes = append(r.batch.Changes, c)
 	}
 }
@@ -219,6 +226,16 @@ func (r *reader) status(c *channel.Change, v strictjson.Value) {
 	}
 	if r.addressed(&e, c.Number) {
 		c.Receipts = append(c.Receipts, rc)
+	}
+}
+
+// preference reads what a person wants from a number.
+func (r *reader) preference(c *channel.Change, v strictjson.Value) {
+	var e cloudapi.Event
+	said := e.Preference(v)
+	if r.addressed(&e, c.Number) {
+		said.At = r.orNow(said.At)
+		c.Consents = append(c.Consents, said)
 	}
 }
 

@@ -3,7 +3,6 @@ package meta_test
 import (
 	"encoding/json"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"buzon/internal/channel/meta"
 	"buzon/internal/channel/meta/metatest"
 	"buzon/internal/desk"
+	"buzon/internal/fuzztest"
 )
 
 var (
@@ -146,6 +146,40 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
+// TestConsents: a person's word on marketing, and what is no such word.
+func TestConsents(t *testing.T) {
+	hidden := metatest.Phone{Channel: demo, UserID: scoped, Name: "Ana"}
+	known := metatest.Phone{Channel: demo, Number: "+49 170 0000001", UserID: scoped}
+	for _, tc := range []struct {
+		say  string
+		body []byte
+		want desk.Consent
+	}{
+		{"stopped", ana.Marketing(false, at), desk.Consent{Person: ana.Number, Scope: desk.ScopeMarketing, At: at}},
+		{"resumed", ana.Marketing(true, at), desk.Consent{Person: ana.Number, Scope: desk.ScopeMarketing, OptedIn: true, At: at}},
+		{"by a person who hides the number", hidden.Marketing(false, at), desk.Consent{Person: scoped, Scope: desk.ScopeMarketing, At: at}},
+		{"with both ids the number counts, as it does of their messages", known.Marketing(false, at), desk.Consent{Person: "491700000001", Scope: desk.ScopeMarketing, At: at}},
+		{"without a time it is of now", ana.Marketing(false, time.Unix(0, 0)), desk.Consent{Person: ana.Number, Scope: desk.ScopeMarketing, At: provider().Now()}},
+	} {
+		want := channel.Batch{Changes: []channel.Change{{Number: demo.PhoneNumberID, Account: demo.AccountID, Consents: []desk.Consent{tc.want}}}}
+		if diff := cmp.Diff(want, channeltest.Parse(t, provider(), demo, tc.body)); diff != "" {
+			t.Errorf("%s: %s", tc.say, diff)
+		}
+	}
+	for say, tc := range map[string]struct{ from, to, reason string }{
+		"another wish":     {`"stop"`, `"pause"`, channel.RejectUnknownEvent},
+		"another category": {`"marketing_messages"`, `"utility_messages"`, channel.RejectUnknownEvent},
+		"nobody's":         {`"wa_id":"` + ana.Number + `"`, `"wa_id":null`, channel.RejectNoSender},
+		"of no number":     {`"phone_number_id"`, `"phone_number"`, channel.RejectNoID},
+		"no list":          {`"user_preferences":[`, `"user_preference":[`, channel.RejectWrongType},
+	} {
+		body := strings.ReplaceAll(string(ana.Marketing(false, at)), tc.from, tc.to)
+		if got := channeltest.Parse(t, provider(), demo, []byte(body)); got.Rejected != tc.reason || channeltest.Events(got) != 0 {
+			t.Errorf("%s: %+v, want %s", say, got, tc.reason)
+		}
+	}
+}
+
 // TestReferenceAtBothEdges: what is longer than Meta gives back is not ours.
 func TestReferenceAtBothEdges(t *testing.T) {
 	for n, want := range map[int]int{512: 512, 513: 0} {
@@ -178,6 +212,12 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("a reason of %d characters: %d", n, len([]rune(got)))
 		}
 	}
+	for n, want := range map[int]int{desk.MaxProviderWord: desk.MaxProviderWord, desk.MaxProviderWord + 1: desk.MaxProviderWord} {
+		b := channeltest.Parse(t, provider(), demo, metatest.Template(demo, desk.Verdict{ProviderID: "1", State: strings.Repeat("Q", n), At: at}))
+		if got := b.Changes[0].Verdicts[0].State; got != strings.Repeat("q", want) {
+			t.Errorf("a state of %d characters: %d", n, len(got))
+		}
+	}
 }
 
 // TestNothingDependsOnTheChannel: one address serves all numbers of an app; whose a
@@ -196,9 +236,9 @@ func TestNothingDependsOnTheChannel(t *testing.T) {
 }
 
 func TestT8EventsAtBothEdges(t *testing.T) {
-	bodies := make([][]byte, channel.MaxEvents+1)
-	for i := range bodies {
-		bodies[i] = ana.Message(fmt.Sprintf("wamid.%d", i), at, text("x"))
+	one := strings.TrimSuffix(strings.TrimPrefix(string(ana.Message("wamid.1", at, text("x"))), `{"entry":[`), `],"object":"whatsapp_business_account"}`)
+	inMany := func(n int) []byte {
+		return []byte(`{"object":"whatsapp_business_account","entry":[` + one + strings.Repeat(","+one, n-1) + `]}`)
 	}
 	message := `{"from":"49","id":"w","type":"text","text":{"body":"x"}},`
 	inOne := func(n int) []byte {
@@ -206,20 +246,23 @@ func TestT8EventsAtBothEdges(t *testing.T) {
 			strings.TrimSuffix(strings.Repeat(message, n-1), ",") + `],"statuses":[{"id":"w","recipient_id":"49","status":"sent"}]}}]}]}`)
 	}
 	for name, body := range map[string]func(n int) []byte{
-		"in many entries": func(n int) []byte { return metatest.Batch(bodies[:n]...) },
+		"in many entries": inMany,
 		"in one change":   inOne,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := channeltest.Parse(t, provider(), demo, body(channel.MaxEvents)); channeltest.Events(got) != channel.MaxEvents || got.Rejected != "" {
+			if got := provider().Parse(demo, body(channel.MaxEvents)); channeltest.Events(got) != channel.MaxEvents || got.Rejected != "" {
 				t.Errorf("%d events, code %q", channeltest.Events(got), got.Rejected)
 			}
-			got := channeltest.Parse(t, provider(), demo, body(channel.MaxEvents+1))
+			got := provider().Parse(demo, body(channel.MaxEvents+1))
 			if diff := cmp.Diff(channel.Batch{Rejected: channel.RejectTooMany}, got); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
 }
+
+// bounds of what reads bytes from outside.
+var bounds = fuzztest.Limit{Memory: 256 << 10, PerByte: 512}
 
 func FuzzParse(f *testing.F) {
 	for _, s := range samples() {
@@ -228,34 +271,17 @@ func FuzzParse(f *testing.F) {
 	f.Add(metatest.Batch(ana.Message("wamid.1", at, text("x")), metatest.Template(demo, desk.Verdict{ProviderID: "1", State: "PAUSED", At: at})))
 	f.Add([]byte(`{"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages","value":{"messages":[{},{"from":"49","id":"w","type":"interactive","interactive":{"type":"nfm_reply","nfm_reply":{"response_json":"[1]"}}}]}}]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		bounded(t, len(body), func() { provider().Parse(demo, body) })
+		bounds.Check(t, len(body), func() { provider().Parse(demo, body) })
 		channeltest.Parse(t, provider(), demo, body)
 	})
-}
-
-// bounded runs f, which reads size bytes from outside, and complains if it takes
-// long or much memory.
-func bounded(t *testing.T, size int, f func()) {
-	t.Helper()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	start := time.Now()
-	f()
-	if d := time.Since(start); d > time.Second {
-		t.Errorf("took %s for %d bytes", d, size)
-	}
-	runtime.ReadMemStats(&after)
-	if used, most := after.TotalAlloc-before.TotalAlloc, uint64(512*size+256<<10); used > most {
-		t.Errorf("%d bytes allocated for %d", used, size)
-	}
 }
 
 // TestT8HostileShapesStayQuick guards against work that grows with the square of a
 // body of the largest size; the limit leaves room for a slow machine.
 func TestT8HostileShapesStayQuick(t *testing.T) {
-	const limit = 5 * time.Second
+	limit := fuzztest.Limit{Time: 5 * time.Second, Memory: 256 << 10, PerByte: 512}
 	const head, tail = `{"object":"whatsapp_business_account","entry":[`, `]}`
-	messages := strings.TrimSuffix(strings.Repeat(`{"from":"49","id":"w","type":"text","text":{"body":"x"}},`, 999), ",")
+	messages := strings.TrimSuffix(strings.Repeat(`{"from":"49","id":"w","type":"text","text":{"body":"x"}},`, channel.MaxEvents-1), ",")
 	keys := func() string {
 		var b strings.Builder
 		for i := 0; b.Len() < longest/2; i++ {
@@ -265,7 +291,7 @@ func TestT8HostileShapesStayQuick(t *testing.T) {
 	}()
 	bodies := map[string]string{
 		"many contacts":                 head + `{"changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"2"},"contacts":[` + strings.Repeat(`{"wa_id":"1"},`, longest/30) + `{}],"messages":[` + messages + `]}}]}` + tail,
-		"many keys beside the changes":  head + `{` + keys + `"changes":[` + strings.Repeat(`{"field":"x","value":{}},`, 998) + `{}]}` + tail,
+		"many keys beside the changes":  head + `{` + keys + `"changes":[` + strings.Repeat(`{"field":"x","value":{}},`, channel.MaxEvents-2) + `{}]}` + tail,
 		"many keys beside the messages": head + `{"id":"1","changes":[{"field":"messages","value":{` + keys + `"metadata":{"phone_number_id":"2"},"messages":[` + messages + `]}}]}` + tail,
 		"many empty entries":            head + strings.Repeat(`{},`, longest/4) + `{}` + tail,
 		"many empty changes":            head + strings.Repeat(`{"changes":[]},`, longest/16) + `{"changes":[]}` + tail,
@@ -273,11 +299,8 @@ func TestT8HostileShapesStayQuick(t *testing.T) {
 	}
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
-			b := provider().Parse(demo, []byte(body))
-			if d := time.Since(start); d > limit {
-				t.Errorf("took %s", d)
-			}
+			var b channel.Batch
+			limit.Check(t, len(body), func() { b = provider().Parse(demo, []byte(body)) })
 			for _, wrong := range channeltest.Invariants(b) {
 				t.Error(wrong)
 			}

@@ -39,27 +39,37 @@ func (p Provider) Send(ctx context.Context, a channel.Account, to string, out de
 	if bad != nil {
 		return channel.Sent{}, bad
 	}
-	id, bad := p.sent(got, a, to)
+	sent, bad := p.sent(got, a, to)
 	if bad != nil {
 		return channel.Sent{}, bad
 	}
-	return channel.Sent{ProviderID: id}, nil
+	return sent, nil
 }
 
-// sent is WhatsApp's id of a message that Meta has taken. A success that cannot be
-// read is an unknown outcome.
-func (p Provider) sent(got httpsend.Answer, a channel.Account, to string) (string, *channel.Error) {
+// sent is WhatsApp's id of a message that Meta has taken, and of whom it goes to
+// (providers.md 2.5). A success that cannot be read is an unknown outcome.
+func (p Provider) sent(got httpsend.Answer, a channel.Account, to string) (channel.Sent, *channel.Error) {
 	doc, _ := strictjson.Parse(got.Body)
 	if !got.OK() || doc.Get("error").Given() {
-		return "", p.refusal(got, a, to)
+		return channel.Sent{}, p.refusal(got, a, to)
 	}
-	for m := range doc.Get("messages").Elems() {
-		if id, _ := m.Get("id").Text(); strings.TrimSpace(id) != "" && len(id) <= cloudapi.MaxID {
-			return strings.TrimSpace(id), nil
-		}
-		break
+	var sent channel.Sent
+	sent.ProviderID, _ = first(doc, "messages").Get("id").Text()
+	sent.ProviderID = strings.TrimSpace(sent.ProviderID)
+	if sent.ProviderID == "" || len(sent.ProviderID) > cloudapi.MaxID {
+		return channel.Sent{}, httpsend.Unknown(strconv.Itoa(got.Status))
 	}
-	return "", httpsend.Unknown(strconv.Itoa(got.Status))
+	waID, _ := first(doc, "contacts").Get("wa_id").Text()
+	sent.Person = cloudapi.Person(waID)
+	return sent, nil
+}
+
+// first is the first element of a list in doc.
+func first(doc strictjson.Value, list string) strictjson.Value {
+	for v := range doc.Get(list).Elems() {
+		return v
+	}
+	return strictjson.Value{}
 }
 
 // Check implements channel.Provider: it reads the number's own id.

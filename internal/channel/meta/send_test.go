@@ -382,6 +382,30 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestWhoAMessageWentTo: the network's own id of the person is told as Meta says it
+// (providers.md 2.5); what cannot be read of it costs nothing.
+func TestWhoAMessageWentTo(t *testing.T) {
+	for _, tc := range []struct{ why, contacts, want string }{
+		{"as it was written", `[{"input":"491700000001","wa_id":"491700000001"}]`, "491700000001"},
+		{"Mexico's 1", `[{"input":"525512345678","wa_id":"5215512345678"}]`, "5215512345678"},
+		{"with a plus sign", `[{"input":"525512345678","wa_id":"+52 1 55 1234 5678"}]`, "5215512345678"},
+		{"a business-scoped id alone", `[{"input":"US.13491208655302741918","user_id":"US.13491208655302741918"}]`, ""},
+		{"none", `[]`, ""},
+		{"no word of it", `null`, ""},
+		{"a number", `[{"wa_id":491700000001}]`, ""},
+		{"two", `[{"wa_id":"491700000001","WA_ID":"491700000002"}]`, ""},
+		{"a name", `[{"wa_id":"ana"}]`, ""},
+	} {
+		p := sender(t, func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"messaging_product":"whatsapp","contacts":%s,"messages":[{"id":"m"}]}`, tc.contacts)
+		})
+		got, err := p.Send(t.Context(), account, person, hello, "ref")
+		if diff := cmp.Diff(channel.Sent{ProviderID: "m", Person: tc.want}, got); err != nil || diff != "" {
+			t.Errorf("%s: %v\n%s", tc.why, err, diff)
+		}
+	}
+}
+
 // TestWithoutAnAnswer: only a message that surely did not arrive may be sent again;
 // everything else may, but for the request of a template.
 func TestWithoutAnAnswer(t *testing.T) {

@@ -209,5 +209,18 @@ func listed(v strictjson.Value) channel.Listed {
 	if l.NextCategory == l.Category {
 		l.NextCategory = ""
 	}
+	for c := range v.Get("components").Elems() {
+		l.Type = cmp.Or(l.Type, desk.TemplateText)
+		switch kind := word(c.Get("type")); kind {
+		case "body":
+			body, _ := c.Get("text").Text()
+			l.Body = cloudapi.CutRunes(body, cloudapi.MaxBody)
+		case "header":
+			l.Type = word(c.Get("format")) // text, image, document, video, location
+		case "footer", "buttons", "":
+		default: // carousel and whatever may come: none of ours
+			l.Type = kind
+		}
+	}
 	return l
 }

@@ -165,7 +165,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add("sha256=zz", []byte("x"))
 	f.Fuzz(func(t *testing.T, signature string, body []byte) {
 		var accepted bool
-		bounded(t, len(body)+len(signature), func() { accepted = verified(vectorSecret, signed(signature), body) })
+		bounds.Check(t, len(body)+len(signature), func() { accepted = verified(vectorSecret, signed(signature), body) })
 		right := metatest.Sign(vectorSecret, body).Get(meta.SignatureHeader)
 		if accepted != (signature == right) {
 			t.Errorf("%q: accepted %v", signature, accepted)

@@ -13,7 +13,8 @@ import (
 // empty, or one of these codes of package channel and v is Missing: RejectNotJSON;
 // RejectAmbiguous for invalid UTF-8, an escape that is half a surrogate pair, two
 // equal keys in an object, or bytes after the value; RejectTooDeep above
-// channel.MaxDepth; RejectTooLong for a string or key above channel.MaxString.
+// channel.MaxDepth; RejectTooLong for a key above channel.MaxString. A string above
+// it is a value of the kind Long.
 func Parse(body []byte) (v Value, reject string) {
 	if len(body) > math.MaxUint32 {
 		return Value{}, channel.RejectTooLong
@@ -158,7 +159,10 @@ func (p *parser) object(depth int) {
 			p.fail(channel.RejectNotJSON)
 			return
 		}
-		p.str()
+		if p.str(); p.nodes[len(p.nodes)-1].kind == Long {
+			p.fail(channel.RejectTooLong)
+			return
+		}
 		p.space()
 		if p.peek() != ':' {
 			p.fail(channel.RejectNotJSON)
@@ -252,11 +256,11 @@ func (p *parser) str() {
 		p.fail(channel.RejectNotJSON)
 		return
 	}
+	kind := String
 	if i-p.pos-1-saved > channel.MaxString {
-		p.fail(channel.RejectTooLong)
-		return
+		kind = Long
 	}
-	p.leaf(String, i+1, escaped)
+	p.leaf(kind, i+1, escaped)
 }
 
 // scanEscape reads the escape at the start of b: its character, its length, and a

@@ -9,7 +9,7 @@
 //
 // A document is kept as one flat list of nodes of 16 bytes, so that memory stays
 // within a small multiple of the body however it is nested; strings are decoded
-// when they are asked for.
+// when they are asked for, and those that are too long not at all.
 package strictjson
 
 import (
@@ -25,7 +25,8 @@ type Kind uint8
 
 // The kinds. Missing is the zero Value: a key that is not there. Ambiguous is a
 // key that stands in the object beside another which differs only in case; no
-// accessor accepts it.
+// accessor accepts it. Long is a string above channel.MaxString: it costs whoever
+// needs it, and nobody else (R5); of the accessors Raw alone accepts it.
 const (
 	Missing Kind = iota
 	Ambiguous
@@ -35,6 +36,7 @@ const (
 	String
 	Array
 	Object
+	Long
 )
 
 // Value is one value of a parsed document. It refers to the body: do not change

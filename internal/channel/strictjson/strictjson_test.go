@@ -7,11 +7,11 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"buzon/internal/channel"
+	"buzon/internal/fuzztest"
 )
 
 func TestT7RefusesWhatParsersDisagreeOn(t *testing.T) {
@@ -81,14 +81,12 @@ func TestT8LimitsAtBothEdges(t *testing.T) {
 		{"objects at the limit", nested(channel.MaxDepth, `{"a":`, "}"), ""},
 		{"one object deeper", nested(channel.MaxDepth+1, `{"a":`, "}"), channel.RejectTooDeep},
 		{"a million open brackets", strings.Repeat("[", 1_000_000), channel.RejectTooDeep},
-		{"a string at the limit", str(channel.MaxString), ""},
-		{"a string of a byte more", str(channel.MaxString + 1), channel.RejectTooLong},
-		{"escapes count as what they mean", `"` + strings.Repeat(`\u0041`, channel.MaxString) + `"`, ""},
-		{"and no less", `"` + strings.Repeat(`\u0041`, channel.MaxString+1) + `"`, channel.RejectTooLong},
-		{"a pair counts four bytes", `"` + strings.Repeat(`\ud83d\udc4b`, channel.MaxString/4) + `"`, ""},
-		{"a pair more is too much", `"` + strings.Repeat(`\ud83d\udc4b`, channel.MaxString/4+1) + `"`, channel.RejectTooLong},
 		{"a key at the limit", `{` + str(channel.MaxString) + `:1}`, ""},
 		{"a key of a byte more", `{` + str(channel.MaxString+1) + `:1}`, channel.RejectTooLong},
+		{"a key of a byte more behind another", `{"a":` + str(channel.MaxString+1) + `,` + str(channel.MaxString+1) + `:1}`, channel.RejectTooLong},
+		{"a string of a byte more costs nobody else", `{"a":` + str(channel.MaxString+1) + `,"b":1}`, ""},
+		{"a string of a byte more is still read to its end", str(channel.MaxString+1) + `x`, channel.RejectAmbiguous},
+		{"and without one is none", `"` + strings.Repeat("a", channel.MaxString+1), channel.RejectNotJSON},
 	}
 	for _, tc := range tests {
 		t.Run(tc.why, func(t *testing.T) {
@@ -115,6 +113,39 @@ func TestT7ManyKeysAreStillCompared(t *testing.T) {
 				t.Fatalf("key %d of %d twice: %q", i, n, got)
 			}
 		}
+	}
+}
+
+func TestT8AStringThatIsTooLongIsNotRead(t *testing.T) {
+	tests := []struct {
+		why, unit string
+		n         int
+		want      Kind
+	}{
+		{"at the limit", "a", channel.MaxString, String},
+		{"a byte more", "a", channel.MaxString + 1, Long},
+		{"escapes count as what they mean", `\u0041`, channel.MaxString, String},
+		{"and no less", `\u0041`, channel.MaxString + 1, Long},
+		{"a pair counts four bytes", `\ud83d\udc4b`, channel.MaxString / 4, String},
+		{"a pair more is too much", `\ud83d\udc4b`, channel.MaxString/4 + 1, Long},
+	}
+	for _, tc := range tests {
+		t.Run(tc.why, func(t *testing.T) {
+			in := `"` + strings.Repeat(tc.unit, tc.n) + `"`
+			doc, reject := Parse([]byte(`{"before":1,"it":` + in + `,"after":"x"}`))
+			v := doc.Get("it")
+			if reject != "" || v.Kind() != tc.want || !v.Given() || string(v.Raw()) != in {
+				t.Errorf("kind %d with code %q, want %d", v.Kind(), reject, tc.want)
+			}
+			text, isText := v.Text()
+			token, isToken := v.Token()
+			if read := tc.want == String; isText != read || isToken != read || (text+token != "") != read {
+				t.Errorf("is text: %t, is a token: %t", isText, isToken)
+			}
+			if after, _ := doc.Get("after").Text(); after != "x" {
+				t.Errorf("what follows reads %q", after)
+			}
+		})
 	}
 }
 
@@ -222,6 +253,10 @@ func toAny(v Value) any {
 	case String:
 		s, _ := v.Text()
 		return s
+	case Long:
+		var s string
+		_ = json.Unmarshal(v.Raw(), &s)
+		return s
 	case Array:
 		list := []any{}
 		for e := range v.Elems() {
@@ -244,23 +279,15 @@ func toAny(v Value) any {
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		`{"a":[1,-0.5e+3,"x\"\\\/\b\f\n\r\t\u00e9\ud83d\udc4b",true,false,null,{"b":{}}]}`,
-		`{"id":1,"ID":2}`, `{"id":1,"id":2}`, `[[[[]]]]`, `"\ud83d"`, "{}\x00", "\xff", `01`, `{"\u0069d":1}`, ` [ ] `, ``,
+		`{"id":1,"ID":2}`, `{"id":1,"id":2}`, `[[[[]]]]`, `["` + strings.Repeat("a", channel.MaxString+1) + `",1]`, `"\ud83d"`, "{}\x00", "\xff", `01`, `{"\u0069d":1}`, ` [ ] `, ``,
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		kept := bytes.Clone(body)
-		start := time.Now()
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		v, reject := Parse(body)
-		runtime.ReadMemStats(&after)
-		if used, most := after.TotalAlloc-before.TotalAlloc, uint64(128*len(body)+64<<10); used > most {
-			t.Errorf("%d bytes allocated for a body of %d", used, len(body))
-		}
-		if d := time.Since(start); d > time.Second {
-			t.Errorf("took %s for %d bytes", d, len(body))
-		}
+		var v Value
+		var reject string
+		fuzztest.Limit{Memory: 64 << 10, PerByte: 128}.Check(t, len(body), func() { v, reject = Parse(body) })
 		if !bytes.Equal(body, kept) {
 			t.Error("the body was changed")
 		}

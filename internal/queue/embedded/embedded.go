@@ -227,12 +227,8 @@ func (q *Queue) Depth() (visible, inFlight, dead int, err error) {
 	return visible, inFlight, dead, err
 }
 
-// NextVisible is when a record can be received next, in the past if one can be
-// now; false if there is none.
-func (q *Queue) NextVisible() (time.Time, bool, error) {
-	return q.nextVisible(func(string) bool { return false })
-}
-
+// nextVisible is when a record of a group that is not skipped can be received next, in
+// the past if one can be now; false if there is none.
 func (q *Queue) nextVisible(skip func(group string) bool) (at time.Time, ok bool, err error) {
 	err = q.view(func(b *buckets) error {
 		at, ok = b.nextReady(skip)

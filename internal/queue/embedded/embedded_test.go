@@ -134,7 +134,7 @@ func TestLikeTheModel(t *testing.T) {
 				if v != mv || f != mf || d != md {
 					rt.Fatalf("depth %d %d %d, model %d %d %d", v, f, d, mv, mf, md)
 				}
-				at, ok, err := q.NextVisible()
+				at, ok, err := q.nextVisible(func(string) bool { return false })
 				must(t, err)
 				mat, mok := model.NextVisible()
 				if now := clock.Now(); ok != mok || ok && later(at, now) != later(mat, now) {

@@ -68,6 +68,7 @@ func Open(path string, opts Options) (*Table, error) {
 	db, err := bolt.Open(path, 0o600, &bolt.Options{
 		Timeout:      lockWait,
 		NoSync:       opts.NoSync,
+		NoGrowSync:   opts.NoSync,
 		FreelistType: bolt.FreelistMapType,
 	})
 	if errors.Is(err, bolterrors.ErrTimeout) {

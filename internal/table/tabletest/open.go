@@ -4,7 +4,10 @@
 package tabletest
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"buzon/internal/table/embedded"
@@ -13,7 +16,15 @@ import (
 // Open gives an empty table that lasts as long as the test.
 func Open(tb testing.TB) *embedded.Table {
 	tb.Helper()
-	t, err := embedded.Open(filepath.Join(tb.TempDir(), "table.db"), embedded.Options{NoSync: true})
+	path := filepath.Join(tb.TempDir(), "table.db")
+	file, err := empty()
+	if err == nil {
+		err = os.WriteFile(path, file, 0o600)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	t, err := embedded.Open(path, embedded.Options{NoSync: true})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -24,3 +35,19 @@ func Open(tb testing.TB) *embedded.Table {
 	})
 	return t
 }
+
+// empty is the file of an empty table. It is made once: making one waits for the disk,
+// whatever its options say, and a crash test opens a thousand.
+var empty = sync.OnceValues(func() ([]byte, error) {
+	folder, err := os.MkdirTemp("", "buzon-empty-table-")
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(folder, "table.db")
+	t, err := embedded.Open(path, embedded.Options{NoSync: true})
+	if err == nil {
+		err = t.Close()
+	}
+	file, readErr := os.ReadFile(path)
+	return file, errors.Join(err, readErr, os.RemoveAll(folder))
+})

@@ -61,6 +61,22 @@ func (p Phone) Message(id string, at time.Time, c desk.Content) []byte {
 	return Value(p.Channel, object{"contacts": []any{contact}, "messages": []any{m}})
 }
 
+// Marketing is the person's word on marketing messages from the channel's number.
+func (p Phone) Marketing(wanted bool, at time.Time) []byte {
+	wish := object{"category": "marketing_messages", "value": "stop", "detail": "User requested to stop marketing messages", "timestamp": at.Unix()}
+	if wanted {
+		wish["value"], wish["detail"] = "resume", "User requested to resume marketing messages"
+	}
+	contact := object{"profile": object{"name": p.Name}}
+	if p.Number != "" {
+		wish["wa_id"], contact["wa_id"] = p.Number, p.Number
+	}
+	if p.UserID != "" {
+		wish["user_id"], contact["user_id"] = p.UserID, p.UserID
+	}
+	return numbered(p.Channel, "user_preferences", object{"contacts": []any{contact}, "user_preferences": []any{wish}})
+}
+
 func content(m object, c desk.Content) {
 	typ := string(c.Type)
 	switch c.Type {
@@ -126,10 +142,13 @@ func (s Status) Body(ch desk.Channel) []byte {
 }
 
 // Value is a body with one change of messages or statuses.
-func Value(ch desk.Channel, value map[string]any) []byte {
+func Value(ch desk.Channel, value map[string]any) []byte { return numbered(ch, "messages", value) }
+
+// numbered is a body with one change that names the channel's number.
+func numbered(ch desk.Channel, field string, value object) []byte {
 	value["messaging_product"] = "whatsapp"
 	value["metadata"] = object{"display_phone_number": ch.Identifier, "phone_number_id": ch.PhoneNumberID}
-	return body(ch, time.Time{}, "messages", value)
+	return body(ch, time.Time{}, field, value)
 }
 
 // Change is a body with one change that names an account only.
