@@ -3,31 +3,24 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"buzon/internal/desk"
 	"buzon/internal/fault"
+	"buzon/internal/queue"
 	"buzon/internal/store"
 )
 
 // consent keeps what a person wants and brings their conversation in step with the
 // newest that is known, whatever order the events come in. Who has no conversation
-// yet gets it when theirs is made. Where a number has two spellings it is kept under
-// both, since an agent may have written to the one that the person does not write from.
+// yet gets it when theirs is made. Where a number has two spellings it is passed on to
+// the other, since an agent may have written to the one that the person does not write
+// from.
 func (s *Inbound) consent(ctx context.Context, c store.Company, v desk.Consent) error {
-	if err := s.consentOf(ctx, c, v); err != nil {
-		return err
-	}
-	if v.Person = desk.OtherSpelling(v.Person); v.Person == "" {
-		return nil
-	}
-	return s.consentOf(ctx, c, v)
-}
-
-func (s *Inbound) consentOf(ctx context.Context, c store.Company, v desk.Consent) error {
 	if err := c.SaveConsent(ctx, v); err != nil {
 		return err
 	}
-	return store.Retry(func() error {
+	err := store.Retry(func() error {
 		newest, err := c.Consent(ctx, v.Channel, v.Person, v.Scope)
 		if err != nil {
 			return err
@@ -44,6 +37,35 @@ func (s *Inbound) consentOf(ctx context.Context, c store.Company, v desk.Consent
 			return nil
 		}
 		return c.SaveConversation(ctx, conv)
+	})
+	if err != nil {
+		return err
+	}
+	return s.passOn(ctx, c, v)
+}
+
+// passOn hands a consent to the other spelling of its person's number, in whose group
+// it meets nothing that is under way there; unless it knows that or better.
+func (s *Inbound) passOn(ctx context.Context, c store.Company, v desk.Consent) error {
+	if v.Person = desk.OtherSpelling(v.Person); v.Person == "" {
+		return nil
+	}
+	known, err := c.Consent(ctx, v.Channel, v.Person, v.Scope)
+	if err != nil && !errors.Is(err, fault.NotFound) {
+		return err
+	}
+	if err == nil && (known.At.After(v.At) || known.At.Equal(v.At) && (v.OptedIn || !known.OptedIn)) {
+		return nil
+	}
+	e := desk.InboundEvent{Consent: &v}
+	body, err := queue.Seal(desk.StageInbound, c.Tenant, e)
+	if err != nil {
+		return err
+	}
+	return s.Webhook.Inbound.Send(ctx, queue.Message{
+		Group: groupOf(c.Tenant, e),
+		Dedup: store.Hash(c.Tenant, v.Channel, "other spelling", v.Person, string(v.Scope), fmt.Sprint(v.OptedIn), fmt.Sprint(v.At.UnixMilli())),
+		Body:  body,
 	})
 }
 

@@ -128,6 +128,17 @@ func TestConsentHoldsForBothSpellings(t *testing.T) {
 	}
 }
 
+func TestConsentOfTwoSpellingsCrashesAnywhere_R1(t *testing.T) {
+	const writes, written = "5215512345678", "525512345678"
+	crashtest.Each(t, queuetest.Die, func(t *testing.T, p *crashtest.Plan) string {
+		w := begun(t, p)
+		w.deliver("acme", body(says(writes, false, w.clock.Now())))
+		w.deliver("acme", body(w.message("wamid.1", written, "hola")))
+		w.run(20*time.Minute, 30*time.Second, never)
+		return w.wants(writes) + "; " + w.wants(written)
+	})
+}
+
 func TestConsentCrashesAnywhere_R1(t *testing.T) {
 	for _, test := range []struct {
 		name   string
