@@ -80,14 +80,27 @@ func checkContent(t *testing.T, where string, content openapi3.Content) {
 	}
 }
 
+// elsewhere are the public operations that openapi.yaml describes and other packages
+// serve.
+var elsewhere = []string{
+	"POST /webhooks/gupshup/{channel}/{secret}",
+	"GET /webhooks/whatsapp/{channel}",
+	"POST /webhooks/whatsapp/{channel}",
+	"POST /callbacks/templates/gupshup/{channel}/{secret}",
+	"GET /c/{form}",
+	"POST /c/{form}",
+	"GET /t/{tracking}",
+	"POST /t/{tracking}/messages",
+}
+
 // TestRoutesAreDescribed: every route stands in openapi.yaml with its role, and
-// every operation there is a route, of this package or one that it names.
+// every operation there is a route, of this package or one served elsewhere.
 func TestRoutesAreDescribed(t *testing.T) {
 	served := map[string]string{} // pattern → role
 	for _, rt := range routes() {
 		served[rt.method+" "+rt.pattern] = rt.role
 	}
-	for _, pattern := range Described() {
+	for _, pattern := range elsewhere {
 		served[pattern] = anybody
 	}
 	told := map[string]string{}

@@ -116,21 +116,6 @@ func routes() []route {
 	}
 }
 
-// Described are the public operations that openapi.yaml describes and that other
-// packages serve, as patterns of [http.ServeMux] (contract section 2).
-func Described() []string {
-	return []string{
-		"POST /webhooks/gupshup/{channel}/{secret}",
-		"GET /webhooks/whatsapp/{channel}",
-		"POST /webhooks/whatsapp/{channel}",
-		"POST /callbacks/templates/gupshup/{channel}/{secret}",
-		"GET /c/{form}",
-		"POST /c/{form}",
-		"GET /t/{tracking}",
-		"POST /t/{tracking}/messages",
-	}
-}
-
 // Routes adds the API's routes to mux, which runs inside of [web.Handler].
 func (a *API) Routes(mux *http.ServeMux) {
 	locale.Load()

@@ -228,7 +228,7 @@ func ProviderWord(s string) string {
 	return s
 }
 
-// What a verdict is about: its Event.
+// What a verdict is about: its Event, in the words of the providers' callbacks.
 const (
 	VerdictStatus   = "status-update"
 	VerdictQuality  = "quality-update"

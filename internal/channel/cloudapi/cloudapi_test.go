@@ -127,7 +127,7 @@ func TestCategoryOfATemplate(t *testing.T) {
 	} {
 		var e cloudapi.Event
 		v := e.Template("template_category_update", parsed(t, `{"message_template_id":5000000000000000013,`+tc.value+`}`), parsed(t, `1700000000`))
-		if e.Bad != tc.bad || tc.bad == "" && (v.State != tc.state || v.Reason != tc.reason || v.ProviderID != "5000000000000000013" || v.Event != cloudapi.EventCategory) {
+		if e.Bad != tc.bad || tc.bad == "" && (v.State != tc.state || v.Reason != tc.reason || v.ProviderID != "5000000000000000013" || v.Event != desk.VerdictCategory) {
 			t.Errorf("%s: %+v, code %q", tc.why, v, e.Bad)
 		}
 	}

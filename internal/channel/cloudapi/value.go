@@ -201,21 +201,14 @@ func (e *Event) Preference(v strictjson.Value) desk.Consent {
 	return c
 }
 
-// The words of desk.Verdict.Event.
-const (
-	EventStatus   = "status-update"
-	EventQuality  = "quality-update"
-	EventCategory = "category-update"
-)
-
 // ReasonAnnounced marks a category that will hold from the next month on.
 const ReasonAnnounced = "announced"
 
 // templateFields are the fields that speak of a template, and what they make.
 var templateFields = map[string]string{
-	"message_template_status_update":  EventStatus,
-	"message_template_quality_update": EventQuality,
-	"template_category_update":        EventCategory,
+	"message_template_status_update":  desk.VerdictStatus,
+	"message_template_quality_update": desk.VerdictQuality,
+	"template_category_update":        desk.VerdictCategory,
 }
 
 // TemplateField tells whether a change of this field speaks of a template.
@@ -235,12 +228,12 @@ func (e *Event) Template(field string, value, sent strictjson.Value) desk.Verdic
 		e.Fail(channel.RejectNoID)
 	}
 	switch v.Event {
-	case EventStatus:
+	case desk.VerdictStatus:
 		v.State = e.Need(value.Get("event"), channel.RejectWrongType)
 		v.Reason = e.templateReason(value)
-	case EventQuality:
+	case desk.VerdictQuality:
 		v.State = e.Need(value.Get("new_quality_score"), channel.RejectWrongType)
-	case EventCategory:
+	case desk.VerdictCategory:
 		e.Category(&v, value.Get("new_category"), value.Get("correct_category"))
 	}
 	e.Settle(&v)

@@ -232,7 +232,7 @@ func (r *reader) v2Template(payload, sent strictjson.Value) {
 	var e cloudapi.Event
 	v := desk.Verdict{
 		ProviderID: e.ID(payload.Get("id")),
-		Event:      cloudapi.EventStatus, // the documented approval has no type
+		Event:      desk.VerdictStatus, // the documented approval has no type
 		Name:       e.Maybe(payload.Get("elementName")),
 		Language:   e.Maybe(payload.Get("languageCode")),
 		Reason:     e.First(payload, "rejectedReason", "reason", "description"),
@@ -242,11 +242,11 @@ func (r *reader) v2Template(payload, sent strictjson.Value) {
 		v.Event = e.Need(kind, channel.RejectWrongType)
 	}
 	switch v.Event {
-	case cloudapi.EventStatus:
+	case desk.VerdictStatus:
 		v.State = e.Need(payload.Get("status"), channel.RejectWrongType)
-	case cloudapi.EventQuality:
+	case desk.VerdictQuality:
 		v.State = e.Need(payload.Get("quality"), channel.RejectWrongType)
-	case cloudapi.EventCategory:
+	case desk.VerdictCategory:
 		category := e.Part(payload.Get("category"))
 		if category.Kind() == strictjson.String {
 			v.State = e.Maybe(category)
