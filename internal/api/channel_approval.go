@@ -111,7 +111,7 @@ func putCredentials(c *call) error {
 			return errPending()
 		}
 		var err error
-		if creds, err = c.credentials(*v); err != nil {
+		if creds, err = c.credentials(*v); err != nil && !errors.Is(err, errDamaged) {
 			return err
 		}
 		if !o.Has("credentials") {

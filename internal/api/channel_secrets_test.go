@@ -276,6 +276,22 @@ func TestDamagedCredentialsKeepNoChannel(t *testing.T) {
 	assertNoCanary(t, s)
 }
 
+// TestDamagedCredentialsAreReplaced: what cannot be read counts as nothing, so all of it
+// has to be sent.
+func TestDamagedCredentialsAreReplaced(t *testing.T) {
+	s := seed(t)
+	id := s.make("/v1/channels", metaRequest)
+	s.ok(200, "POST", "/v1/channels/"+id+"/approval", metaBody)
+	check(t, s.secrets.Put(t.Context(), s.demo.CredentialsName(must(s.demo.FreshChannel(t.Context(), id))), "{canary"))
+	if a := s.do(s.admin, "PUT", "/v1/channels/"+id+"/credentials", `{"credentials":{"access_token":"x"}}`); a.status != 422 || !strings.Contains(a.text, "credentials.app_secret") {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+	var whole struct{ Credentials json.RawMessage }
+	check(t, json.Unmarshal([]byte(metaBody), &whole))
+	s.ok(200, "PUT", "/v1/channels/"+id+"/credentials", `{"credentials":`+string(whole.Credentials)+`}`)
+	assertNoCanary(t, s)
+}
+
 // TestStraysAreForgotten: what was noted is removed again until its call is over.
 func TestStraysAreForgotten(t *testing.T) {
 	s := seed(t)

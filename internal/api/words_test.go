@@ -62,7 +62,7 @@ func TestSentencesNameStatesInTheirLanguage(t *testing.T) {
 		{desk.TemplatePending, "in_review", send, message, "estado «pendiente»", "is pending", "estado “pendente”"},
 		{desk.TemplateRejected, "rejected", send, message, "estado «rechazado»", "is rejected", "estado “recusado”"},
 		{desk.TemplateApproved, "paused", send, message, "«en pausa»", "“paused”", "“em pausa”"},
-		{desk.TemplateApproved, "missing", send, message, "«fuera de su lista»", "“not in its list”", "“fora da lista”"},
+		{desk.TemplateApproved, "missing", send, message, "«fuera de la lista del proveedor»", "“missing from the provider's list”", "“fora da lista do provedor”"},
 		{desk.TemplateApproved, "limited_by_moon", send, message, "«limited_by_moon»", "“limited_by_moon”", "“limited_by_moon”"},
 		{desk.TemplateApproved, "approved", send, `{"params":{"1":"x"}}`, "Indique a quién se envía: un número", "Say who it is for: a number or", "Indique para quem é: um número"},
 		{desk.TemplateApproved, "approved", "PATCH /v1/cases/" + closed, `{"state":"waiting"}`, "de «cerrado» a «en espera»", "from “closed” to “waiting”", "de “fechado” para “em espera”"},

@@ -80,6 +80,6 @@ func (s *Approvals) resume(ctx context.Context, c store.Company, id string) erro
 			return err
 		}
 		ch.State, ch.Cause = desk.ChannelActive, ""
-		return c.SaveChannel(ctx, ch, nil)
+		return c.SaveChannel(ctx, ch, c.WhileWait(id, wait))
 	})
 }

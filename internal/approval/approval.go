@@ -175,10 +175,16 @@ func (s *Approvals) note(ctx context.Context, c store.Company, v desk.Verdict, r
 // it is known that none comes. Without such a request it goes to quarantine.
 func (s *Approvals) ahead(ctx context.Context, c store.Company, ch desk.Channel, v desk.Verdict) error {
 	return store.Retry(func() error {
-		all, err := c.FreshTemplates(ctx, v.Channel)
+		all, err := c.AllTemplates(ctx)
 		if err != nil {
 			return err
 		}
+		// One that another channel has is sought there, whoever awaits its name here.
+		if slices.ContainsFunc(all, func(t desk.Template) bool { return t.ProviderID == v.ProviderID && t.Channel != v.Channel }) {
+			return &queue.Unreadable{Reason: reasonTemplateUnknown}
+		}
+		all = slices.DeleteFunc(all, func(t desk.Template) bool { return t.Channel != v.Channel })
+		slices.Reverse(all)
 		i := slices.IndexFunc(all, func(t desk.Template) bool {
 			return t.ProviderID == v.ProviderID || t.Name == v.Name && t.Language == v.Language && t.ProviderID == "" && wentOut(t.Submission)
 		})

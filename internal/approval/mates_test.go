@@ -84,3 +84,31 @@ func TestAVerdictForAMateThatSubmits_R12(t *testing.T) {
 		t.Errorf("%s; quarantine %q", show(got), w.quarantined("acme"))
 	}
 }
+
+// TestAVerdictOfAMateIsNotSwallowed: a request of the same name that was given up, its
+// outcome never learnt, awaits no verdict that is another channel's by its id.
+func TestAVerdictOfAMateIsNotSwallowed_R12(t *testing.T) {
+	for _, state := range []desk.ChannelState{desk.ChannelInactive, desk.ChannelActive} {
+		w := newWorld(t, options{})
+		a := w.company("acme")
+		a.set(channel.Listed{ProviderID: pid(1), Name: "t_x", Language: "es", State: "disabled", Body: "Hola", Type: desk.TemplateText})
+		w.known("acme", "x", pid(1), "approved")
+		old := w.channel("acme")
+		old.ID, old.State, old.Versioned = "acme-old", state, desk.Versioned{}
+		must(t, w.eyes.In("acme").SaveChannel(t.Context(), old, nil))
+		from := w.clock.Now().Add(-240 * time.Hour)
+		must(t, w.eyes.In("acme").SaveTemplate(t.Context(), desk.Template{
+			ID: "y", Channel: "acme-old", Name: "t_x", Language: "es", Category: desk.CategoryUtility, Body: "Hola vieja", CreatedAt: from,
+			Status: desk.TemplateRejected, ProviderState: desk.ProviderRefused,
+			Submission: &desk.Submission{Attempts: 1, Unknown: true, Done: true, Lease: &desk.Lease{From: from, Until: from.Add(time.Minute), Owner: "z"}},
+		}, nil))
+		w.secrets[w.eyes.In("acme").CredentialsName(old)] = `{"api_key":"k"}`
+		w.send("acme", desk.ApprovalEvent{Verdict: desk.Verdict{
+			Channel: old.ID, ProviderID: pid(1), Event: desk.VerdictStatus, State: "disabled", Name: "t_x", Language: "es", At: w.clock.Now(), ReceivedAt: w.clock.Now(),
+		}})
+		w.settle(2 * time.Hour)
+		if x := w.template("acme", "x"); x.Sendable() {
+			t.Errorf("%s: two hours after it was disabled: %s", state, show(x))
+		}
+	}
+}

@@ -226,14 +226,21 @@ func (r *reading) list(ctx context.Context) error {
 // whole reads the list to its end, twice if some of ours seem to be gone. Where pages
 // have numbers, one that is taken off the list moves all behind it up, and the one that
 // moves over the end of a page is on none. It stands on an earlier page from then on,
-// so the second time it is seen. own is the part of the error that is not the provider's.
+// so the second time it is seen. Where the second fails and the reading before failed
+// too, the first counts. own is the part of the error that is not the provider's.
 func (r *reading) whole(ctx context.Context, provider channel.Templates, account channel.Account) (own, err error) {
 	for _, last := range []bool{false, true} {
+		seen := r.seen
 		r.seen = map[string]bool{}
 		err = provider.List(ctx, account, func(page []channel.Listed) error {
 			own = r.page(ctx, page)
 			return own
 		})
+		if err != nil && last && own == nil && r.known.Failures > 0 {
+			// The provider may allow no two passes in a row, ever: the first was whole.
+			r.seen = seen
+			return nil, nil
+		}
 		if err != nil || last || !r.loses() {
 			break
 		}

@@ -3,6 +3,7 @@ package approval_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"buzon/internal/desk"
 	"buzon/internal/queue"
 	"buzon/internal/store"
+	"buzon/internal/table"
 )
 
 func (w *world) syncNow(tenant string) {
@@ -180,6 +182,64 @@ func TestABurstOfVerdictsCostsFewReadings(t *testing.T) {
 }
 
 // TestTheListIsReadEverySixHours: one timer, whatever comes between.
+// A provider that allows one pass a minute never lets a second one follow the first: of
+// two readings that fail so the second takes what its first pass saw.
+func TestAListThatIsNeverReadTwiceInARow(t *testing.T) {
+	w := newWorld(t, options{})
+	a := w.company("acme")
+	a.set(channel.Listed{ProviderID: pid(1), Name: "t_x", Language: "es", State: "approved", Body: "Hola"})
+	w.known("acme", "gone", pid(2), "approved")
+	var last time.Time
+	a.page = func(int, int) *channel.Error {
+		if !last.IsZero() && w.clock.Now().Sub(last) < time.Minute {
+			return refusal(channel.Later, "429", "rate_limited", desk.WaitRateLimited, 0)
+		}
+		last = w.clock.Now()
+		return nil
+	}
+	w.syncNow("acme")
+	if got := w.template("acme", "gone").ProviderState; w.lastSync("acme").OK || got != "approved" {
+		t.Errorf("after the first: %s, %s", summary(w.lastSync("acme")), got)
+	}
+	w.settle(2 * time.Hour)
+	if got := w.template("acme", "gone").ProviderState; !w.lastSync("acme").OK || got != desk.ProviderMissing {
+		t.Errorf("two hours later: %s, %s", summary(w.lastSync("acme")), got)
+	}
+}
+
+// beside does something once, right before the first write of a channel.
+type beside struct {
+	table.Table
+	do func()
+}
+
+func (b *beside) Write(ctx context.Context, ops ...table.Op) error {
+	if do := b.do; do != nil && slices.ContainsFunc(ops, func(o table.Op) bool { return o.Item.SK == "CHANNEL" }) {
+		b.do = nil
+		do()
+	}
+	return b.Table.Write(ctx, ops...)
+}
+
+// A list that can be read ends an interruption by its credential, but not one that a
+// failed receipt begins in the same moment.
+func TestAChannelThatBeginsToWaitIsNotShownActive(t *testing.T) {
+	var b *beside
+	w := newWorld(t, options{mutant: func(s *seams) { b = &beside{Table: s.table}; s.table = b }})
+	w.company("acme").set(channel.Listed{ProviderID: pid(1), Name: "t_x", Language: "es", State: "approved", Body: "Hola"})
+	w.setChannel("acme", func(ch *desk.Channel) { ch.State, ch.Cause = desk.ChannelInterrupted, desk.WaitCredential })
+	c := w.eyes.In("acme")
+	b.do = func() {
+		now := w.clock.Now()
+		wait := desk.Wait{Cause: desk.WaitCredential, NotBefore: now.Add(time.Minute), Step: time.Minute, ProofAfter: now}
+		must(t, c.SaveChannelWait(t.Context(), channelID("acme"), store.StoredWait{Wait: wait}, c.WhileChannel(w.channel("acme"))...))
+	}
+	w.syncNow("acme")
+	if ch := w.channel("acme"); ch.State != desk.ChannelInterrupted {
+		t.Errorf("shown %s while it waits", ch.State)
+	}
+}
+
 func TestTheListIsReadEverySixHours(t *testing.T) {
 	w := newWorld(t, options{})
 	a := many(w, "acme", "approved", "approved")

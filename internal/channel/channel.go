@@ -57,7 +57,7 @@ const (
 	RejectNotJSON      = "not_json"
 	RejectAmbiguous    = "ambiguous_json" // duplicate or case-variant keys, invalid UTF-8, trailing bytes (T7)
 	RejectTooDeep      = "too_deep"
-	RejectTooMany      = "too_many_events"
+	RejectTooMany      = desk.ReasonTooMany
 	RejectTooLong      = "string_too_long"
 	RejectWrongType    = "wrong_type" // a field that we need has another JSON type
 	RejectNoSender     = "missing_sender"

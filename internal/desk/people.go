@@ -67,6 +67,10 @@ const (
 	Replayed QuarantineState = "replayed"
 )
 
+// ReasonTooMany keeps a body of more events than one handling takes. They are taken in
+// parts behind it, once: one whose parts were taken stays replayed when it comes again.
+const ReasonTooMany = "too_many_events"
+
 // Quarantined is something that came in and can not be handled as it is, kept
 // raw with its reason so that nothing is lost.
 type Quarantined struct {

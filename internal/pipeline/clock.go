@@ -149,7 +149,7 @@ func (k *Clock) Drain(ctx context.Context, stage string, r queue.Record) error {
 func (k *Clock) lookAgain(ctx context.Context, c store.Company, id string) error {
 	return store.Retry(func() error {
 		conv, err := c.Conversation(ctx, id)
-		if errors.Is(err, fault.NotFound) || err == nil && len(conv.Unsent) == 0 {
+		if errors.Is(err, fault.NotFound) || err == nil && len(conv.Unsent) == 0 && conv.Wait == nil {
 			return nil
 		}
 		if err != nil {

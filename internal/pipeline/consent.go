@@ -17,10 +17,17 @@ import (
 // the other, since an agent may have written to the one that the person does not write
 // from.
 func (s *Inbound) consent(ctx context.Context, c store.Company, v desk.Consent) error {
+	if err := keepConsent(ctx, c, v); err != nil {
+		return err
+	}
+	return s.passOn(ctx, c, v)
+}
+
+func keepConsent(ctx context.Context, c store.Company, v desk.Consent) error {
 	if err := c.SaveConsent(ctx, v); err != nil {
 		return err
 	}
-	err := store.Retry(func() error {
+	return store.Retry(func() error {
 		newest, err := c.Consent(ctx, v.Channel, v.Person, v.Scope)
 		if err != nil {
 			return err
@@ -38,10 +45,6 @@ func (s *Inbound) consent(ctx context.Context, c store.Company, v desk.Consent) 
 		}
 		return c.SaveConversation(ctx, conv)
 	})
-	if err != nil {
-		return err
-	}
-	return s.passOn(ctx, c, v)
 }
 
 // passOn hands a consent to the other spelling of its person's number, in whose group
@@ -54,7 +57,8 @@ func (s *Inbound) passOn(ctx context.Context, c store.Company, v desk.Consent) e
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return err
 	}
-	if err == nil && (known.At.After(v.At) || known.At.Equal(v.At) && (v.OptedIn || !known.OptedIn)) {
+	at, knownAt := v.At.UnixMilli(), known.At.UnixMilli() // as fine as they are compared when kept
+	if err == nil && (knownAt > at || knownAt == at && (v.OptedIn || !known.OptedIn)) {
 		return nil
 	}
 	e := desk.InboundEvent{Consent: &v}

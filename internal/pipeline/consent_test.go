@@ -128,6 +128,23 @@ func TestConsentHoldsForBothSpellings(t *testing.T) {
 	}
 }
 
+// So does one that a send's answer tells of.
+func TestConsentOfAnAnswerHoldsForBothSpellings(t *testing.T) {
+	const writes, written = "5215512345678", "525512345678"
+	w := newWorld(t, options{})
+	w.deliver("acme", body(w.message("wamid.1", writes, "hola")))
+	must(t, w.driver.Drain(1000))
+	w.clock.Advance(time.Minute)
+	w.out.Providers["gupshup"] = optedOutProvider{w.out.Providers["gupshup"]}
+	w.commit(written, nil, text("one"))
+	must(t, w.wake(t.Context(), written, false, 1))
+	for _, person := range []string{written, writes} {
+		if got := w.wants(person); got != "out out" {
+			t.Errorf("%s: %s", person, got)
+		}
+	}
+}
+
 func TestConsentOfTwoSpellingsCrashesAnywhere_R1(t *testing.T) {
 	const writes, written = "5215512345678", "525512345678"
 	crashtest.Each(t, queuetest.Die, func(t *testing.T, p *crashtest.Plan) string {

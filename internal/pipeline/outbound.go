@@ -160,6 +160,8 @@ func (d *drain) run(ctx context.Context) error {
 	var timers []store.Timer
 	if d.proving {
 		next, timers = d.until(next, d.byChannel())
+	} else if w := d.conv.Wait; w != nil && w.ByChannel && d.silent() && !d.off() {
+		next, timers = d.until(next, *w) // the channel's probe was this conversation's
 	}
 	return d.c.SaveConversation(ctx, settled(d.conv, next, d.Now()), timers...)
 }

@@ -235,3 +235,20 @@ func TestOneTooLongCostsNoMate_R5(t *testing.T) {
 		t.Errorf("after a replay heard on %v", on)
 	}
 }
+
+// A body whose parts were taken stays so when the provider posts it again.
+func TestALongBodyThatComesAgain_T8(t *testing.T) {
+	w := newWorld(t, options{})
+	raw := body(w.long(pipeline.MaxPart + 5))
+	for range 2 {
+		if code := w.post("acme", raw); code != http.StatusOK {
+			t.Fatal(code)
+		}
+		w.clock.Advance(10 * time.Second)
+		must(t, w.driver.Drain(100_000))
+		w.clock.Advance(10 * time.Second)
+		if got := w.quarantined()[0]; got.State != desk.Replayed {
+			t.Errorf("%s, %d times", got.State, got.Times)
+		}
+	}
+}

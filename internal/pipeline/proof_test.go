@@ -9,6 +9,7 @@ import (
 	"buzon/internal/channel"
 	"buzon/internal/desk"
 	"buzon/internal/pipeline"
+	"buzon/internal/queue"
 	"buzon/internal/store"
 )
 
@@ -378,5 +379,41 @@ func TestLateFailures_S3_09(t *testing.T) {
 				t.Errorf("the channel is %s and waits %+v", state, w.channelWait())
 			}
 		})
+	}
+}
+
+// Whoever got the probe opts out while another reply is held for them: the probe is
+// looked at all the same.
+func TestAProbeWhosePersonOptsOut(t *testing.T) {
+	w := told(t, 1)
+	w.phone.told = 0
+	w.goOn(2*time.Minute, func() bool { return len(w.phone.sends) == 1 })
+	w.commit("5700", nil, text("two"))
+	w.queueWake("5700", false)
+	must(t, w.driver.Drain(1000))
+	w.deliver("acme", body(says("5700", false, w.clock.Now())))
+	must(t, w.driver.Drain(1000))
+	w.goOn(3*time.Hour, never)
+	if ch := w.channel(); ch.State != desk.ChannelActive {
+		t.Errorf("after three hours: %s %s, %+v", ch.State, ch.Cause, w.channelWait())
+	}
+}
+
+// The wake-up that is to look at the probe ends as a dead letter: another one looks.
+func TestAProbeWhoseLookDies(t *testing.T) {
+	w := told(t, 1)
+	w.phone.told = 0
+	w.goOn(2*time.Minute, func() bool { return len(w.phone.sends) == 1 })
+	conv := w.conversation("5700")
+	if len(conv.Unsent) > 0 || conv.Wait == nil {
+		t.Fatalf("%+v", conv)
+	}
+	must(t, w.store.DueTimers(t.Context(), w.clock.Now().Add(10*time.Minute), func(store.Timer) error { return nil })) // it fired
+	raw, err := queue.Seal(desk.StageOutbound, "acme", desk.Wake{Conversation: conv.ID, Fired: true})
+	must(t, err)
+	must(t, w.clerk.Drain(t.Context(), desk.StageOutbound, queue.Record{ID: "r", Body: raw}))
+	w.goOn(3*time.Hour, never)
+	if ch := w.channel(); ch.State != desk.ChannelActive {
+		t.Errorf("after three hours: %s %s", ch.State, ch.Cause)
 	}
 }

@@ -123,14 +123,18 @@ func (d *drain) notSent(ctx context.Context, t *store.StoredTurn, r *desk.Reply,
 }
 
 // optOut keeps that the provider says the person wants nothing of that scope from
-// this channel: what else of it is unsent to them ends too.
+// this channel, under either spelling of their number: what else of it is unsent to
+// them ends too.
 func (d *drain) optOut(ctx context.Context, scope desk.ConsentScope) error {
 	v := desk.Consent{Channel: d.ch.ID, Person: d.conv.Person, Scope: scope, At: d.RealNow()}
-	err := d.c.SaveConsent(ctx, v)
-	if err == nil {
-		d.conv = d.conv.Told(v) // written at the end of the pass
+	if err := d.c.SaveConsent(ctx, v); err != nil {
+		return err
 	}
-	return err
+	d.conv = d.conv.Told(v) // written at the end of the pass
+	if v.Person = desk.OtherSpelling(v.Person); v.Person == "" {
+		return nil
+	}
+	return keepConsent(ctx, d.c, v)
 }
 
 // unknown notes that nobody knows whether the reply went out. Its lease stays until

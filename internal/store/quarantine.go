@@ -69,6 +69,9 @@ func (c Company) quarantine(ctx context.Context, q desk.Quarantined, also Also) 
 		if err != nil {
 			return err
 		}
+		if stored.State == desk.Replayed && stored.Reason == q.Reason && q.Reason == desk.ReasonTooMany {
+			q.State = desk.Replayed
+		}
 		q.Times, q.ReceivedAt, q.Versioned = stored.Times+1, stored.ReceivedAt, stored.Versioned
 	}
 	if err := c.Table.Write(ctx, append([]table.Op{table.Save(c.quarantinedItem(q))}, also...)...); err != nil {

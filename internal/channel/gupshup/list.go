@@ -40,7 +40,7 @@ func (p Provider) List(ctx context.Context, a channel.Account, each func([]chann
 		}
 		whole = whole && len(page) == size
 		switch {
-		case size == pageSize:
+		case size >= pageSize:
 		case !whole:
 			return cloudapi.Unreadable()
 		default:

@@ -89,6 +89,15 @@ func TestListReadsToTheEnd(t *testing.T) {
 	}
 }
 
+// A provider that gives more than it was asked for has not come to the end.
+func TestListOfPagesTooLong(t *testing.T) {
+	items := gupshuptest.Items(104)
+	got := readAll(t, func(w http.ResponseWriter, page, _ int) { w.Write(gupshuptest.Page(items, page, 101)) })
+	if got.err != nil || len(got.ids) != 104 || len(got.pages) != 2 {
+		t.Errorf("%d templates in %d pages, %v", len(got.ids), len(got.pages), got.err)
+	}
+}
+
 // TestListBound: 10,000 templates are a list, one more is none.
 func TestListBound(t *testing.T) {
 	for n, want := range map[int]bool{10_000: true, 10_001: false} {
