@@ -1,10 +1,13 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -18,47 +21,36 @@ import (
 	"buzon/internal/table/tabletest"
 )
 
-// crashSecrets counts puts and deletions as effects.
-type crashSecrets struct {
-	secret.Store
-	plan *crashtest.Plan
-}
-
-func (s crashSecrets) Put(ctx context.Context, name, value string) error {
-	return s.plan.Effect("put secret", func() error { return s.Store.Put(ctx, name, value) })
-}
-
-func (s crashSecrets) Delete(ctx context.Context, name string) error {
-	return s.plan.Effect("delete secret", func() error { return s.Store.Delete(ctx, name) })
-}
-
 // crashing makes everything that the API does an effect of the plan, until the
 // function that it gives is called.
 func (w *working) crashing(p *crashtest.Plan) (calm func()) {
-	tab := w.api.Store.Table
-	w.api.Store.Table = crashtest.Table{Table: w.api.Store.Table, Plan: p}
+	tab, outbound, blobs := w.api.Store.Table, w.api.Outbound, w.api.Blobs
+	w.api.Store.Table = crashtest.Table{Table: tab, Plan: p}
 	w.api.Inbound = crashtest.Queue{Name: "inbound", Queue: w.inbound, Plan: p}
+	w.api.Outbound = crashtest.Queue{Name: "outbound", Queue: outbound, Plan: p}
 	w.api.Approvals = crashtest.Queue{Name: "approvals", Queue: w.approvals, Plan: p}
-	w.api.Secrets = crashSecrets{w.secrets, p}
+	w.api.Secrets = crashtest.Secrets{Store: w.secrets, Plan: p}
+	w.api.Blobs = crashtest.Blobs{Store: blobs, Plan: p}
 	return func() {
-		w.api.Store.Table, w.api.Inbound, w.api.Approvals, w.api.Secrets = tab, w.inbound, w.approvals, w.secrets
+		w.api.Store.Table, w.api.Inbound, w.api.Outbound, w.api.Approvals = tab, w.inbound, outbound, w.approvals
+		w.api.Secrets, w.api.Blobs = w.secrets, blobs
 	}
 }
 
 // until makes a call again and again, as a program does that gets an error or no
 // answer, until it was done: by this call, or as the answer tells by one before.
-func (w *working) until(method, path, body string) {
+func (w *working) until(method, path, body string, headers ...string) {
 	w.t.Helper()
 	for range 50 {
 		var a answer
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			a = w.do(w.admin, method, path, body)
+			a = w.do(w.admin, method, path, body, headers...)
 		}()
 		<-done
 		switch {
-		case a.status == 200, a.status == 204:
+		case a.status/100 == 2:
 			return
 		case a.get("code") == "not_pending" && strings.HasSuffix(path, "/approval"), a.status == 404 && method == "DELETE":
 			return
@@ -171,6 +163,41 @@ func TestCrashAnywhere(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSendingAFileCrashesAnywhere: a call with a file, made again with its key until it
+// is answered, sends one message, which has the file as it was checked and is looked at.
+func TestSendingAFileCrashesAnywhere_S3_33(t *testing.T) {
+	crashtest.Each(t, runtime.Goexit, func(t *testing.T, p *crashtest.Plan) string {
+		w := &working{seeded: seed(t)}
+		files, outbound, _ := withFiles(w.seeded)
+		v := must(w.demo.Template(t.Context(), w.template))
+		v.Type = desk.TemplateImage
+		check(t, w.demo.SaveTemplate(t.Context(), v, nil))
+		form := w.ok(201, "POST", "/v1/uploads", `{"kind":"image","name":"oferta.png","content_type":"image/png"}`)
+		if status := upload(t, files, form, png(1000)); status != http.StatusNoContent {
+			t.Fatal(status)
+		}
+		calm := w.crashing(p)
+		w.until("POST", "/v1/templates/"+w.template+"/messages", `{"number":"+573009990000","params":{"1":"x"},"upload":"`+form.id()+`"}`, "Idempotency-Key: k1")
+		calm()
+		conv := must(w.demo.Conversation(t.Context(), store.ConversationID(w.channel, "573009990000")))
+		woken := len(queued[desk.Wake](t, outbound, desk.StageOutbound)) > 0
+		check(t, w.api.Store.DueTimers(t.Context(), w.now().Add(wakeAfter+time.Minute), func(t store.Timer) error {
+			woken = woken || t.Stage == store.WakeOutbound && t.Conversation == conv.ID
+			return nil
+		}))
+		end := fmt.Sprintf("unsent %d, last %d, woken %t", len(conv.Unsent), conv.LastNumber, woken)
+		for _, u := range conv.Unsent {
+			media := must(w.demo.Turns(t.Context(), conv.ID, u.Turn))[0].Replies[0].Media
+			f, _, err := w.api.Blobs.Get(t.Context(), media.Blob)
+			check(t, err)
+			raw := must(io.ReadAll(f))
+			check(t, f.Close())
+			end += fmt.Sprintf("\n%s %s as it was checked: %t", media.Kind, media.Name, bytes.Equal(raw, png(1000)))
+		}
+		return end
+	})
 }
 
 // TestHostileTable_R15: a table that is busy, late and loses answers ends in the same

@@ -70,6 +70,7 @@ var finals = []struct {
 func TestOrdersOfSixCallbacksEndInTheSameState_R12(t *testing.T) {
 	for i, final := range finals {
 		t.Run(final.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, options{})
 			all := events(pid(1), w.clock.Now().Add(-time.Hour))
 			var tenants []string

@@ -203,9 +203,12 @@ func (w *world) check(tenant string, requested []string, switched map[string]boo
 func TestSimulation_R2_R5_R6_R11_R12(t *testing.T) {
 	for seed := range uint64(6) {
 		for _, o := range []options{{seed: seed}, {seed: seed, hostile: true}, {seed: seed, hostile: true, yield: true}} {
-			if broken := simulate(t, o); len(broken) > 0 {
-				t.Fatalf("seed %d, hostile %t, yield %t:\n%s", seed, o.hostile, o.yield, strings.Join(broken, "\n"))
-			}
+			t.Run(fmt.Sprintf("seed %d, hostile %t, yield %t", seed, o.hostile, o.yield), func(t *testing.T) {
+				t.Parallel()
+				for _, b := range simulate(t, o) {
+					t.Error(b)
+				}
+			})
 		}
 	}
 }

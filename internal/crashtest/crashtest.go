@@ -15,6 +15,7 @@ import (
 	"buzon/internal/blob"
 	"buzon/internal/fault"
 	"buzon/internal/queue"
+	"buzon/internal/secret"
 	"buzon/internal/table"
 )
 
@@ -78,7 +79,9 @@ func (p *Plan) die() {
 }
 
 // Each runs the scenario undisturbed, then once for every effect and mode. The
-// scenario returns a description of the end state, made of what matters.
+// scenario returns a description of the end state, made of what matters. The runs are
+// side by side, once the test function of t has returned: whatever one of them changes
+// must be its own, and it fails the t that it is given.
 func Each(t *testing.T, die func(), scenario func(t *testing.T, p *Plan) string) {
 	t.Helper()
 	calm := &Plan{Die: die}
@@ -89,6 +92,7 @@ func Each(t *testing.T, die func(), scenario func(t *testing.T, p *Plan) string)
 	for n, name := range calm.Seen {
 		for mode := Refuse; mode <= DieAfter; mode++ {
 			t.Run(fmt.Sprintf("%02d %s %s", n, name, mode), func(t *testing.T) {
+				t.Parallel()
 				p := &Plan{Faults: map[int]Mode{n: mode}, Die: die}
 				if got := scenario(t, p); got != want {
 					t.Errorf("end state\n%s\nundisturbed\n%s", got, want)
@@ -147,4 +151,25 @@ type Blobs struct {
 // Put is one effect.
 func (b Blobs) Put(ctx context.Context, key, contentType string, body io.ReadSeeker) error {
 	return b.Plan.Effect("put", func() error { return b.Store.Put(ctx, key, contentType, body) })
+}
+
+// Secrets counts what changes a secret as effects.
+type Secrets struct {
+	secret.Store
+	Plan *Plan
+}
+
+// Put is one effect.
+func (s Secrets) Put(ctx context.Context, name, value string) error {
+	return s.Plan.Effect("put secret", func() error { return s.Store.Put(ctx, name, value) })
+}
+
+// Create is one effect.
+func (s Secrets) Create(ctx context.Context, name, value string) error {
+	return s.Plan.Effect("create secret", func() error { return s.Store.Create(ctx, name, value) })
+}
+
+// Delete is one effect.
+func (s Secrets) Delete(ctx context.Context, name string) error {
+	return s.Plan.Effect("delete secret", func() error { return s.Store.Delete(ctx, name) })
 }

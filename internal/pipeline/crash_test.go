@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"buzon/internal/crashtest"
 	"buzon/internal/desk"
 	"buzon/internal/link"
+	"buzon/internal/pipeline"
+	"buzon/internal/quarantine"
 	"buzon/internal/queue/queuetest"
 	"buzon/internal/store"
 	"buzon/internal/table"
@@ -97,6 +100,15 @@ func TestCrashAnywhere_R1_R2_R6_R8(t *testing.T) {
 			w.settle(90 * time.Minute)
 			return w.endState("acme", "5492")
 		}},
+		{"the clock finds nothing due for three minutes, and then a dialogue that ran out (Q11)", func(t *testing.T, p *crashtest.Plan) string {
+			w := begun(t, p, "hola")
+			for range 3 {
+				w.clock.Advance(time.Minute)
+				w.tick()
+			}
+			w.settle(90 * time.Minute)
+			return w.endState("acme", "5492")
+		}},
 		{"the provider refuses for ten minutes", func(t *testing.T, p *crashtest.Plan) string {
 			w := begun(t, p)
 			w.phone.mood = limited
@@ -123,6 +135,18 @@ func TestCrashAnywhere_R1_R2_R6_R8(t *testing.T) {
 			w.replay("acme", store.BodyID([]byte("{not json")))
 			w.settle(30 * time.Minute)
 			return w.endState("acme", "5492")
+		}},
+		{"a body that nobody can read and that is too long for the table is kept whole, and replayed", func(t *testing.T, p *crashtest.Plan) string {
+			w := begun(t, p)
+			raw := []byte("{not json" + strings.Repeat(" ", desk.MaxQuarantineInline))
+			w.deliver("acme", raw)
+			w.replay("acme", store.BodyID(raw))
+			w.settle(30 * time.Minute)
+			q, err := w.aside().Quarantined(context.Background(), store.BodyID(raw))
+			must(t, err)
+			whole, err := quarantine.Whole(context.Background(), w.blobs, q, pipeline.MaxBody)
+			must(t, err)
+			return fmt.Sprint(q.Cut, bytes.Equal(whole, raw), len(w.blobs.objects), w.endState("acme", "5492"))
 		}},
 		{"a failed delivery and a person's opt-out", func(t *testing.T, p *crashtest.Plan) string {
 			w := begun(t, p)

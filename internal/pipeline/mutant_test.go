@@ -150,6 +150,7 @@ func TestTheSimulationSeesEveryMutant(t *testing.T) {
 	const enough = 60 // seeds; the worst needs far fewer
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
 			for seed := range uint64(enough) {
 				if seen := caught(t, options{seed: seed, hostile: true, yield: true, mutant: m.put}); seen != "" {
 					t.Logf("seen with seed %d: %s", seed, seen)

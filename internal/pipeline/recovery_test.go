@@ -27,11 +27,12 @@ func (v via) Send(ctx context.Context, a channel.Account, to string, out desk.Ou
 	return v.Provider.Send(ctx, a, to, out, ref)
 }
 
-// run lets time pass in small steps, with the clock running, until done or the end.
+// run lets time pass in small steps, or as pause says, with the clock running, until
+// done or the end.
 func (w *world) run(d, step time.Duration, done func() bool) {
 	w.t.Helper()
 	for end := w.clock.Now().Add(d); w.clock.Now().Before(end) && !done(); {
-		w.clock.Advance(step)
+		w.clock.Advance(w.pause(step, end))
 		w.tick()
 		must(w.t, w.driver.Drain(100_000))
 		w.drainDead()

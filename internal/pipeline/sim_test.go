@@ -345,6 +345,7 @@ func TestCalmWorldKeepsEveryPromise(t *testing.T) {
 func TestHostileWorldKeepsEveryPromise_R1_R2_R3_R6_R7_R8_R15(t *testing.T) {
 	for seed := range seeds(t, 15) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
 			for _, b := range simulate(t, options{seed: uint64(seed), hostile: true, yield: true}) {
 				t.Error(b)
 			}

@@ -132,8 +132,11 @@ func (w *world) wire(s *seams, approvals queue.Queue) {
 	newID := func() string { ids++; return fmt.Sprintf("id%08d", ids) }
 	w.store = &store.Store{Table: s.table, Now: w.clock.Now, NewID: newID, CacheFor: 30 * time.Second}
 	keys := &link.Keys{Secrets: linkSecrets}
-	blobs := &memoryBlobs{}
-	w.blobs = blobs
+	w.blobs = &memoryBlobs{}
+	var blobs blob.Store = w.blobs
+	if w.plan != nil {
+		blobs = crashtest.Blobs{Store: blobs, Plan: w.plan}
+	}
 	log := slog.New(slog.DiscardHandler)
 	providers := map[string]channel.Provider{"gupshup": s.provider}
 	webhook := &pipeline.Webhook{
@@ -246,10 +249,11 @@ func (w *world) deliver(tenant string, body []byte) {
 }
 
 // restless is how long after its time a world may still be busy.
-const restless = 7 * 24 * time.Hour
+const restless = 48 * time.Hour
 
 // settle lets everything happen until nothing is left to do: queues, timers,
-// dead letters, in as many simulated hours as it takes.
+// dead letters, in as many simulated hours as it takes. Time goes in fifteen steps, so
+// that timers are late, or as pause says.
 func (w *world) settle(horizon time.Duration) {
 	w.t.Helper()
 	end := w.clock.Now().Add(horizon)
@@ -272,8 +276,32 @@ func (w *world) settle(horizon time.Duration) {
 		if w.clock.Now().After(end) {
 			return
 		}
-		w.clock.Advance(step)
+		w.clock.Advance(w.pause(step, end.Add(time.Millisecond)))
 	}
+}
+
+// pause is how long the clock need not run: a step, and where effects are counted until
+// the next timer is due or the end, whichever is first. Each of its runs is an effect
+// there, and one that finds nothing due is as good as another.
+func (w *world) pause(step time.Duration, end time.Time) time.Duration {
+	if w.plan == nil {
+		return step
+	}
+	now, next := w.clock.Now(), end
+	st := store.Store{Table: tabletest.Dry{Table: w.plain}, Now: w.clock.Now}
+	for at := now; at.Before(next); { // a clock that has not run yet looks back so far
+		at = at.Add(store.ClockReread)
+		must(w.t, st.DueTimers(context.Background(), at, func(t store.Timer) error {
+			if now.After(t.Due) {
+				t.Due = now
+			}
+			if t.Due = t.Due.Add(time.Millisecond); t.Due.Before(next) { // as fine as timers are
+				next = t.Due
+			}
+			return nil
+		}))
+	}
+	return next.Sub(now)
 }
 
 func (w *world) depth() (visible, flying int) {

@@ -110,7 +110,7 @@ func TestOpenSaysThatTheFileIsInUse(t *testing.T) {
 	if want := "table " + path + ": in use by another process"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
-	if d := time.Since(start); d > 2*time.Second {
+	if d := time.Since(start); d > 10*time.Second { // about one, on an idle machine
 		t.Errorf("it took %v", d)
 	}
 }
