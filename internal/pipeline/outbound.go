@@ -132,6 +132,8 @@ func (d *drain) run(ctx context.Context) error {
 		if err := d.look(ctx); err != nil {
 			return err
 		}
+	} else if err := d.stillLooks(ctx); err != nil {
+		return err
 	}
 	recent := slices.Clone(d.conv.Recent)
 	d.strayUntil = d.conv.StrayUntil
@@ -160,8 +162,6 @@ func (d *drain) run(ctx context.Context) error {
 	var timers []store.Timer
 	if d.proving {
 		next, timers = d.until(next, d.byChannel())
-	} else if w := d.conv.Wait; w != nil && w.ByChannel && d.silent() && !d.off() {
-		next, timers = d.until(next, *w) // the channel's probe was this conversation's
 	}
 	return d.c.SaveConversation(ctx, settled(d.conv, next, d.Now()), timers...)
 }

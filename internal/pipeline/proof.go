@@ -29,6 +29,19 @@ const (
 // at what became of its probe.
 func (d *drain) onlyLooks() bool { return len(d.conv.Unsent) == 0 }
 
+// stillLooks lets a conversation that waits for its channel look at the probe that is
+// out, which may have been its own, though its person now wants nothing any more.
+func (d *drain) stillLooks(ctx context.Context) error {
+	if d.off() || d.conv.Wait == nil || !d.conv.Wait.ByChannel {
+		return nil
+	}
+	wait, err := d.c.ChannelWait(ctx, d.ch.ID)
+	if err == nil && wait.Probe.Out() {
+		d.wait, d.proving = wait, true
+	}
+	return err
+}
+
 // undisturbed holds while no wait is known of that this pass does not know. Where the
 // channel is shown as interrupted one may have begun since: then the pass begins
 // again.
