@@ -45,7 +45,8 @@ func host(h string) bool {
 		name = name[1 : len(name)-1]
 	}
 	addr, err := netip.ParseAddr(name)
-	return err == nil && addr.Unmap().IsLoopback()
+	// No browser sends a zone, in which almost anything could stand.
+	return err == nil && addr.Zone() == "" && addr.Unmap().IsLoopback()
 }
 
 func forwarded(h http.Header) bool {

@@ -36,6 +36,8 @@ func TestOnlyThisMachineGetsIn(t *testing.T) {
 		{"a name below localhost", here, "a.localhost:3000", [2]string{}, false},
 		{"the address as one number", here, "2130706433", [2]string{}, false},
 		{"the address in short", here, "127.1:3000", [2]string{}, false},
+		{"a zone, which is no browser's", here, "[::1%lo]:3000", [2]string{}, false},
+		{"a zone that makes it a URL's user", here, "::1%1B@", [2]string{}, false},
 		{"any address", here, "0.0.0.0:3000", [2]string{}, false},
 		{"a port that is no number", here, "127.0.0.1:http", [2]string{}, false},
 		{"no host", here, "", [2]string{}, false},
@@ -67,7 +69,7 @@ func TestOnlyThisMachineGetsIn(t *testing.T) {
 // FuzzHost: a Host that gets in is, to a URL's parser too, localhost or an
 // address of this machine.
 func FuzzHost(f *testing.F) {
-	for _, seed := range []string{"127.0.0.1:3000", "localhost", "[::1]:1", "[::1%25lo]:1", "localhost:", "127.0.0.1.", "[127.0.0.1]", "::1", "a:b:c", "[", "]:1", ""} {
+	for _, seed := range []string{"127.0.0.1:3000", "localhost", "[::1]:1", "[::1%25lo]:1", "::1%1B@", "localhost:", "127.0.0.1.", "[127.0.0.1]", "::1", "a:b:c", "[", "]:1", ""} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, h string) {
