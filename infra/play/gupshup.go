@@ -168,7 +168,7 @@ func (g *gupshup) take(w http.ResponseWriter, r *http.Request) {
 		o = judge(s.App, s.To)
 	}
 	if !meet(w, o, func() (int, any) {
-		s.Lost = o == lose
+		s.Lost, s.Failed = o == lose, o == renege
 		s = g.keep(s, "9c0f0000-0000-4000-8000-")
 		switch {
 		case a == nil:

@@ -56,7 +56,6 @@ func later(ctx context.Context, p *play) {
 	}) {
 		return
 	}
-	lost := map[string]bool{} // by the provider's id
 	p.needs(moves).check("a quarter of an hour of it: one probe a wait, all the rest waits, the channel never flaps (R15)", func() error {
 		for range people {
 			x := p.caller(ctx, l)
@@ -79,12 +78,11 @@ func later(ctx context.Context, p *play) {
 				return err
 			}
 		}
+		n := 0
 		for _, x := range crowd {
-			for _, s := range p.to(l.App, x.number) {
-				lost[s.ID] = true
-			}
+			n += len(p.to(l.App, x.number))
 		}
-		if n := len(lost); n < 4 || n > most {
+		if n < 4 || n > most {
 			return fmt.Errorf("%d messages were given to it, want 4 to %d", n, most)
 		}
 		return nil
@@ -114,6 +112,12 @@ func later(ctx context.Context, p *play) {
 		return p.channelBecomes(ctx, l, "active", "")
 	})
 	p.needs(moves).check("what failed says why; all the rest has left", func() error {
+		failed := map[string]bool{} // by the provider's id
+		for _, x := range crowd {
+			for _, s := range p.to(l.App, x.number) {
+				failed[s.ID] = s.Failed
+			}
+		}
 		return p.until(ctx, "every status", func() (bool, error) {
 			for _, x := range crowd {
 				messages, err := x.messages()
@@ -122,7 +126,7 @@ func later(ctx context.Context, p *play) {
 				}
 				for _, m := range messages {
 					want := "sent "
-					if lost[m.ProviderID] {
+					if failed[m.ProviderID] {
 						want = "failed wallet_empty"
 					}
 					if m.Direction == "out" && m.Status+" "+m.Reason != want {

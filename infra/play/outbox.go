@@ -15,6 +15,7 @@ type sent struct {
 	To     string // a number, or a business-scoped id
 	ID     string // the provider's id for it
 	Lost   bool   // the answer never reached the system
+	Failed bool   // it was accepted, and failed afterwards
 	Path   string
 	Raw    string
 	Kind   string // text, list, quick_reply, template
