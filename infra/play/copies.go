@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -65,22 +66,8 @@ func copies(ctx context.Context, p *play) {
 	p.check("the same message sixteen times at once has one effect (R2)", func() error {
 		x := p.newPerson(ctx)
 		m := x.message("Hola", "")
-		errs := make([]error, 16)
-		var wg sync.WaitGroup
-		for i := range errs {
-			wg.Go(func() {
-				body := m.v2(x.line)
-				if i%2 == 1 {
-					body = m.v3(x.line)
-				}
-				errs[i] = p.deliver(ctx, x.line, body)
-			})
-		}
-		wg.Wait()
-		for _, err := range errs {
-			if err != nil {
-				return err
-			}
+		if err := p.sixteen(ctx, x.line, m); err != nil {
+			return err
 		}
 		return x.alone(2)
 	})
@@ -136,4 +123,21 @@ func copies(ctx context.Context, p *play) {
 		}
 		return nil
 	})
+}
+
+// sixteen delivers a message sixteen times at once, as v2 and as v3.
+func (p *play) sixteen(ctx context.Context, l line, m said) error {
+	errs := make([]error, 16)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() {
+			body := m.v2(l)
+			if i%2 == 1 {
+				body = m.v3(l)
+			}
+			errs[i] = p.deliver(ctx, l, body)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -94,22 +93,8 @@ func taps(ctx context.Context, p *play) {
 			return err
 		}
 		m := x.tapOn(s, "Confirmo mi cita")
-		errs := make([]error, 16)
-		var wg sync.WaitGroup
-		for i := range errs {
-			wg.Go(func() {
-				body := m.v2(b.line)
-				if i%2 == 1 {
-					body = m.v3(b.line)
-				}
-				errs[i] = p.deliver(ctx, b.line, body)
-			})
-		}
-		wg.Wait()
-		for _, err := range errs {
-			if err != nil {
-				return err
-			}
+		if err := p.sixteen(ctx, b.line, m); err != nil {
+			return err
 		}
 		all, err := x.ticketed(1)
 		if err != nil {

@@ -154,6 +154,11 @@ func TestFormsAreOfTheirStore(t *testing.T) {
 	if w, _ := send(s, multi, strings.NewReader(picture(t, other)+fileHead+"1234"+formEnd)); !strings.Contains(w.Body.String(), "SignatureDoesNotMatch") {
 		t.Errorf("another key: %d %s", w.Code, w.Body)
 	}
+	before, signature, _ := strings.Cut(picture(t, s), signatureField+"\"\r\n\r\n")
+	broken := before + signatureField + "\"\r\n\r\n" + signature[:5] + "\n" + signature[5:]
+	if w, _ := send(s, multi, strings.NewReader(broken+fileHead+"1234"+formEnd)); !strings.Contains(w.Body.String(), "SignatureDoesNotMatch") {
+		t.Errorf("a line end in the signature: %d %s", w.Code, w.Body)
+	}
 	w := httptest.NewRecorder()
 	s.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, prefix+"a", strings.NewReader(picture(t, s))))
 	if w.Code != http.StatusMethodNotAllowed {
